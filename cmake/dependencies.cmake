@@ -1,0 +1,54 @@
+# FAISS, simdjson, Eigen and xxHash: the system's where it has them (apt, conda, brew,
+# vcpkg), else upstream at a pinned version.
+include(FetchContent)
+
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+
+find_package(Eigen3 3.4 CONFIG QUIET)
+if(NOT TARGET Eigen3::Eigen)
+  set(EIGEN_BUILD_DOC OFF)
+  set(EIGEN_BUILD_TESTING OFF)
+  FetchContent_Declare(eigen
+    GIT_REPOSITORY https://gitlab.com/libeigen/eigen.git
+    GIT_TAG 3147391d946bb4b6c68edd901f2add6ac1f31f8c  # 3.4.0
+    SYSTEM)
+  FetchContent_MakeAvailable(eigen)
+endif()
+
+find_package(simdjson 3 CONFIG QUIET)
+if(NOT TARGET simdjson::simdjson)
+  FetchContent_Declare(simdjson
+    GIT_REPOSITORY https://github.com/simdjson/simdjson.git
+    GIT_TAG v3.13.0
+    GIT_SHALLOW ON
+    SYSTEM)
+  FetchContent_MakeAvailable(simdjson)
+endif()
+
+# Header-only here (XXH_INLINE_ALL): only its place is needed.
+add_library(ragtune_xxhash INTERFACE)
+find_path(XXHASH_INCLUDE_DIR xxhash.h)
+if(NOT XXHASH_INCLUDE_DIR)
+  FetchContent_Declare(xxhash
+    GIT_REPOSITORY https://github.com/Cyan4973/xxHash.git
+    GIT_TAG v0.8.2
+    GIT_SHALLOW ON
+    SOURCE_SUBDIR none)
+  FetchContent_MakeAvailable(xxhash)
+  set(XXHASH_INCLUDE_DIR ${xxhash_SOURCE_DIR})
+endif()
+target_include_directories(ragtune_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
+
+find_package(faiss CONFIG QUIET)
+if(NOT TARGET faiss)
+  set(FAISS_ENABLE_GPU OFF)
+  set(FAISS_ENABLE_PYTHON OFF)
+  set(FAISS_ENABLE_EXTRAS OFF)
+  set(FAISS_OPT_LEVEL generic)
+  set(BUILD_TESTING OFF)
+  FetchContent_Declare(faiss
+    GIT_REPOSITORY https://github.com/facebookresearch/faiss.git
+    GIT_TAG 20f14b31a6d54e243a3d1de6ae193fc4c3ec18ed  # 1.15.0
+    SYSTEM)
+  FetchContent_MakeAvailable(faiss)
+endif()

@@ -1,0 +1,99 @@
+"""The nouns of the package. Imports nothing of ours.
+
+The exceptions, drawn:
+
+    RagtuneError
+    +-- CorruptFileError        a file is not what was written
+    +-- EmbedderMismatchError   vectors of another embedding space
+    +-- StoreLockedError        another process is writing
+    +-- StoreVersionError       the store was written by a newer ragtune
+
+Wrong arguments are `ValueError` and `TypeError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RagtuneError(Exception):
+    """Base of what a caller may want to catch."""
+
+
+class CorruptFileError(RagtuneError):
+    """A file was cut off, changed, or is of another format."""
+
+
+class EmbedderMismatchError(RagtuneError):
+    """The embedder at hand is not the one that made the stored vectors."""
+
+
+class StoreLockedError(RagtuneError):
+    """Another process holds the store's write lock."""
+
+
+class StoreVersionError(RagtuneError):
+    """The store was written by a newer version of ragtune."""
+
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) now and then; what it raises stops the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage that can be retrieved; `source` is the document that it comes from."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved chunk; a larger score is closer."""
+
+    chunk: Chunk
+    score: float
+
+    @property
+    def id(self) -> str:
+        """Id of the chunk."""
+        return self.chunk.id
+
+    @property
+    def text(self) -> str:
+        """Text of the chunk."""
+        return self.chunk.text
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A question and a chunk that answers it; a relevance of 0 or below is a negative."""
+
+    question: str
+    chunk_id: str
+    relevance: float = 1.0
+    source: str = "imported"
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into rows of unit length, shape (n, dimension)."""
+
+    name: str
+    dimension: int
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed passages."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed questions; the same as passages for symmetric models."""
+        ...

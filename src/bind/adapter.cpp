@@ -1,0 +1,29 @@
+#include "../adapter.hpp"
+
+#include "arrays.hpp"
+
+namespace ragtune {
+
+void bind_adapter(py::module_& m) {
+  py::class_<Adapter>(m, "Adapter")
+      .def_static("identity", &Adapter::identity, py::arg("d"))
+      .def_static(
+          "linear", [](const Array<float>& w) { return Adapter::linear(rows(w, "w")); },
+          py::arg("w").noconvert())
+      .def_property_readonly("dimensions", &Adapter::dimensions)
+      .def_property_readonly("is_identity", &Adapter::is_identity)
+      .def("matrix", &Adapter::matrix)
+      .def(
+          "apply",
+          [](const Adapter& self, const Array<float>& queries, int num_threads) {
+            return self.apply(rows(queries, "queries"), num_threads);
+          },
+          py::arg("queries").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil());
+
+  m.def(
+      "shrunk_to_identity",
+      [](const Array<float>& w, float alpha) { return shrunk_to_identity(rows(w, "w"), alpha); },
+      py::arg("w").noconvert(), py::kw_only(), py::arg("alpha"), "I + alpha (w - I). -> (d, d)");
+}
+
+}  // namespace ragtune

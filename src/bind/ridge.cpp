@@ -1,0 +1,33 @@
+#include "../ridge.hpp"
+
+#include "arrays.hpp"
+
+namespace ragtune {
+namespace {
+
+using Update = void (RidgeStatistics::*)(MatrixView, MatrixView, std::span<const float>);
+
+template <Update update>
+void apply(RidgeStatistics& self, const Array<float>& queries, const Array<float>& documents,
+           const Array<float>& weights) {
+  (self.*update)(rows(queries, "queries"), rows(documents, "documents"), flat(weights, "weights"));
+}
+
+}  // namespace
+
+void bind_ridge(py::module_& m) {
+  using S = RidgeStatistics;
+  py::class_<S>(m, "RidgeStatistics")
+      .def(py::init<std::ptrdiff_t>(), py::arg("d"))
+      .def("add", &apply<static_cast<Update>(&S::add)>, py::arg("queries").noconvert(),
+           py::arg("documents").noconvert(), py::arg("weights").noconvert(), NoGil())
+      .def("remove", &apply<static_cast<Update>(&S::remove)>, py::arg("queries").noconvert(),
+           py::arg("documents").noconvert(), py::arg("weights").noconvert(), NoGil())
+      .def("merge", py::overload_cast<const S&>(&S::add), py::arg("other"), NoGil())
+      .def("unmerge", py::overload_cast<const S&>(&S::remove), py::arg("other"), NoGil())
+      .def_property_readonly("dimensions", &S::dimensions)
+      .def_property_readonly("pairs", &S::pairs)
+      .def("solve", &S::solve, py::arg("penalty"), NoGil());
+}
+
+}  // namespace ragtune

@@ -1,0 +1,155 @@
+#include "bootstrap.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "parallel.hpp"
+
+namespace ragtune {
+namespace {
+
+// splitmix64: a stream per (seed, resample). Steele, Lea & Flood 2014,
+// doi:10.1145/2660193.2660195.
+class Stream {
+ public:
+  Stream(std::uint64_t seed, std::uint64_t number) : state_(seed) { state_ = next() ^ number; }
+
+  std::uint64_t next() {
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+
+  // Uniform in [0, n) without bias worth naming: n is far below 2^32.
+  std::size_t below(std::size_t n) { return std::size_t(((next() >> 32) * n) >> 32); }
+
+ private:
+  std::uint64_t state_;
+};
+
+// Sums and counts of each group in each stratum: all that a resample needs.
+class GroupTable {
+ public:
+  explicit GroupTable(const PairedDifferences& data) : weights_(data.weights) {
+    for (std::int32_t group : data.groups)
+      groups_ = std::max(groups_, std::size_t(group) + 1);
+    sums_.assign(groups_ * strata(), 0.0);
+    counts_ = sums_;
+    for (std::size_t i = 0; i < data.differences.size(); ++i) {
+      const std::size_t cell = std::size_t(data.groups[i]) * strata() + std::size_t(data.strata[i]);
+      sums_[cell] += data.differences[i];
+      counts_[cell] += 1;
+    }
+  }
+
+  std::size_t groups() const { return groups_; }
+
+  // factor(group) -> {how often it is drawn, with which sign}
+  template <class Factor>
+  double statistic(Factor factor) const {
+    std::vector<double> sums(strata(), 0.0), counts(strata(), 0.0);
+    for (std::size_t g = 0; g < groups_; ++g) {
+      const auto [times, sign] = factor(g);
+      if (times == 0) continue;
+      for (std::size_t s = 0; s < strata(); ++s) {
+        sums[s] += times * sign * sums_[g * strata() + s];
+        counts[s] += times * counts_[g * strata() + s];
+      }
+    }
+    double total = 0, weight = 0;
+    for (std::size_t s = 0; s < strata(); ++s) {
+      if (counts[s] == 0) continue;
+      total += weights_[s] * sums[s] / counts[s];
+      weight += weights_[s];
+    }
+    return weight > 0 ? total / weight : 0.0;
+  }
+
+  double observed() const {
+    return statistic([](std::size_t) { return std::pair(1.0, 1.0); });
+  }
+
+ private:
+  std::size_t strata() const { return weights_.size(); }
+
+  std::span<const double> weights_;
+  std::size_t groups_ = 0;
+  std::vector<double> sums_, counts_;
+};
+
+void check(const PairedDifferences& data, int resamples) {
+  const std::size_t nq = data.differences.size();
+  if (nq == 0) throw std::invalid_argument("differences: expected at least one query, got 0");
+  if (data.groups.size() != nq || data.strata.size() != nq)
+    throw std::invalid_argument("groups and strata: expected " + std::to_string(nq) +
+                                " values, got " + std::to_string(data.groups.size()) + " and " +
+                                std::to_string(data.strata.size()));
+  if (resamples < 1)
+    throw std::invalid_argument("resamples: expected >= 1, got " + std::to_string(resamples));
+  for (std::int32_t group : data.groups)
+    if (group < 0 || std::size_t(group) >= nq)
+      throw std::invalid_argument("groups: expected numbers in [0, " + std::to_string(nq) +
+                                  "), got " + std::to_string(group));
+  for (std::int32_t stratum : data.strata)
+    if (stratum < 0 || std::size_t(stratum) >= data.weights.size())
+      throw std::invalid_argument("strata: expected numbers in [0, " +
+                                  std::to_string(data.weights.size()) + "), got " +
+                                  std::to_string(stratum));
+}
+
+// Linear interpolation between order statistics, as numpy's default.
+double quantile(const std::vector<double>& sorted, double at) {
+  const double position = at * double(sorted.size() - 1);
+  const auto low = std::size_t(position), high = std::min(low + 1, sorted.size() - 1);
+  return sorted[low] + (position - double(low)) * (sorted[high] - sorted[low]);
+}
+
+}  // namespace
+
+Interval bootstrap_interval(const PairedDifferences& data, int resamples, double confidence,
+                            std::uint64_t seed, int num_threads) {
+  check(data, resamples);
+  if (!(confidence > 0 && confidence < 1))
+    throw std::invalid_argument("confidence: expected in (0, 1), got " +
+                                std::to_string(confidence));
+  const GroupTable table(data);
+  std::vector<double> statistics(std::size_t(resamples), 0.0);
+  parallel_for(
+      resamples,
+      [&](std::ptrdiff_t b) {
+        Stream random(seed, std::uint64_t(b));
+        std::vector<double> times(table.groups(), 0.0);
+        for (std::size_t g = 0; g < table.groups(); ++g) ++times[random.below(table.groups())];
+        statistics[std::size_t(b)] =
+            table.statistic([&](std::size_t g) { return std::pair(times[g], 1.0); });
+      },
+      num_threads);
+  std::ranges::sort(statistics);
+  const double tail = (1 - confidence) / 2;
+  return {table.observed(), quantile(statistics, tail), quantile(statistics, 1 - tail)};
+}
+
+double randomization_test(const PairedDifferences& data, int resamples, std::uint64_t seed,
+                          int num_threads) {
+  check(data, resamples);
+  const GroupTable table(data);
+  const double observed = std::abs(table.observed()) * (1 - 1e-12);
+  std::vector<char> extreme(std::size_t(resamples), 0);
+  parallel_for(
+      resamples,
+      [&](std::ptrdiff_t b) {
+        Stream random(seed, std::uint64_t(b));
+        const double statistic = table.statistic(
+            [&](std::size_t) { return std::pair(1.0, random.next() >> 63 ? 1.0 : -1.0); });
+        extreme[std::size_t(b)] = std::abs(statistic) >= observed;
+      },
+      num_threads);
+  const auto hits = std::ranges::count(extreme, char(1));
+  return double(hits + 1) / double(resamples + 1);
+}
+
+}  // namespace ragtune

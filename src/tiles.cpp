@@ -1,0 +1,96 @@
+#include "tiles.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <string>
+
+#include "parallel.hpp"
+
+namespace ragtune {
+namespace {
+
+// Steps packed at a time: nr documents of this depth stay in the first cache.
+constexpr std::size_t DEPTH = 512;
+constexpr std::size_t MAX_BLOCK = 32;
+
+std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+PackedQueries::PackedQueries(MatrixView queries)
+    : rows_(std::size_t(queries.rows())),
+      dimensions_(std::size_t(queries.cols())),
+      padded_(rounded_up(rows_, kernels().mr)),
+      data_(padded_ * dimensions_, 0.0f) {
+  const std::size_t mr = kernels().mr;
+  for (std::size_t depth = 0; depth < dimensions_; depth += DEPTH) {
+    const std::size_t length = std::min(DEPTH, dimensions_ - depth);
+    for (std::size_t q = 0; q < rows_; ++q) {
+      const float* from = queries.data() + q * dimensions_ + depth;
+      float* to = data_.data() + depth * padded_ + q / mr * mr * length + q % mr;
+      for (std::size_t p = 0; p < length; ++p) to[p * mr] = from[p];
+    }
+  }
+}
+
+TileScorer::TileScorer(const PackedQueries& queries)
+    : queries_(queries),
+      kernels_(kernels()),
+      documents_(kernels_.nr * std::min(DEPTH, std::max<std::size_t>(queries.dimensions(), 1))),
+      scores_(queries.padded_rows() * kernels_.nr) {}
+
+void TileScorer::pack(const float* const* documents, std::size_t count, std::size_t depth,
+                      std::size_t length) {
+  const std::size_t nr = kernels_.nr;
+  if (count < nr) std::fill_n(documents_.begin(), nr * length, 0.0f);
+  for (std::size_t j = 0; j < count; ++j) {
+    const float* from = documents[j] + depth;
+    float* to = documents_.data() + j;
+    for (std::size_t p = 0; p < length; ++p) to[p * nr] = from[p];
+  }
+}
+
+const float* TileScorer::score(const float* const* documents, std::size_t count) {
+  const std::size_t d = queries_.dimensions();
+  if (d == 0) std::fill(scores_.begin(), scores_.end(), 0.0f);
+  for (std::size_t depth = 0; depth < d; depth += DEPTH) {
+    const std::size_t length = std::min(DEPTH, d - depth);
+    pack(documents, count, depth, length);
+    for (std::size_t q = 0; q < queries_.padded_rows(); q += kernels_.mr)
+      kernels_.tile(queries_.panel(q, depth, length), documents_.data(), length,
+                    scores_.data() + q * kernels_.nr, depth > 0);
+  }
+  return scores_.data();
+}
+
+const float* TileScorer::score_rows(const float* first_row, std::size_t count) {
+  std::array<const float*, MAX_BLOCK> rows;
+  for (std::size_t j = 0; j < count; ++j) rows[j] = first_row + j * queries_.dimensions();
+  return score(rows.data(), count);
+}
+
+RowMajor<float> multiply_transposed(MatrixView a, MatrixView b, int num_threads) {
+  if (a.cols() != b.cols())
+    throw std::invalid_argument("expected equal dimensions, got " + std::to_string(a.cols()) +
+                                " and " + std::to_string(b.cols()));
+  RowMajor<float> out(a.rows(), b.rows());
+  const PackedQueries packed(a);
+  const std::ptrdiff_t span = 16 * std::ptrdiff_t(kernels().nr);
+  parallel_for(
+      (b.rows() + span - 1) / span,
+      [&](std::ptrdiff_t part) {
+        TileScorer scorer(packed);
+        const auto end = std::min<std::ptrdiff_t>(b.rows(), (part + 1) * span);
+        for (auto row = part * span; row < end; row += std::ptrdiff_t(scorer.block())) {
+          const auto count = std::min<std::ptrdiff_t>(std::ptrdiff_t(scorer.block()), end - row);
+          const float* scores = scorer.score_rows(b.data() + row * b.cols(), std::size_t(count));
+          for (std::ptrdiff_t q = 0; q < a.rows(); ++q, scores += scorer.block())
+            std::copy_n(scores, count, out.data() + q * b.rows() + row);
+        }
+      },
+      num_threads, 1);
+  return out;
+}
+
+}  // namespace ragtune
