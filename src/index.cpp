@@ -16,8 +16,8 @@ constexpr std::ptrdiff_t MAX_DIMENSIONS = 65536;
 
 std::ptrdiff_t checked_dimensions(std::ptrdiff_t d) {
   if (d < 1 || d > MAX_DIMENSIONS)
-    throw std::invalid_argument("d: expected in [1, " + std::to_string(MAX_DIMENSIONS) +
-                                "], got " + std::to_string(d));
+    throw std::invalid_argument("d: expected in [1, " + std::to_string(MAX_DIMENSIONS) + "], got " +
+                                std::to_string(d));
   return d;
 }
 

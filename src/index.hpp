@@ -50,8 +50,8 @@ class Index {
   const bool unit_length_;
   const Metric metric_;
   faiss::IndexFlat storage_;
-  std::vector<std::int64_t> ids_;     // of each row
-  std::vector<std::uint8_t> alive_;   // of each row
+  std::vector<std::int64_t> ids_;                          // of each row
+  std::vector<std::uint8_t> alive_;                        // of each row
   std::unordered_map<std::int64_t, std::int64_t> row_of_;  // live ids
   double max_norm_ = 0;
   mutable std::shared_mutex mutex_;

@@ -1,60 +1,64 @@
 #include "jsonl.hpp"
 
+#include <fcntl.h>
 #include <simdjson.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 #include <string>
-
-#include "parallel.hpp"
 
 namespace ragtune {
 namespace {
 
 constexpr std::size_t PADDING = simdjson::SIMDJSON_PADDING;
-constexpr std::size_t PART_BYTES = 1 << 19;
+constexpr std::size_t BATCH_BYTES = 1 << 18;  // handed over while it is still in cache
 
-struct FileText {
-  std::string bytes;  // followed by the padding that simdjson may read
-  std::size_t size = 0;
-};
+#ifdef MAP_POPULATE
+constexpr int POPULATE = MAP_POPULATE;  // one call in place of a page fault every 64 KiB
+#else
+constexpr int POPULATE = 0;
+#endif
 
-FileText read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw std::runtime_error(path + ": " + std::strerror(errno));
-  FileText text;
-  text.size = std::size_t(file.tellg());
-  text.bytes.resize(text.size + PADDING);
-  file.seekg(0);
-  if (!file.read(text.bytes.data(), std::streamsize(text.size)))
-    throw std::runtime_error(path + ": cannot be read: " + std::strerror(errno));
-  return text;
-}
-
-// A run of whole lines, parsed by one thread.
-struct Part {
-  std::size_t begin, end;
-  std::size_t lines = 0;  // counted, also blank ones
-  std::vector<JsonColumn> columns;
-  std::string error;  // reason for the line after `lines`, if any
-};
-
-std::vector<Part> split(const FileText& text, std::size_t columns) {
-  std::vector<Part> parts;
-  std::size_t begin = text.bytes.compare(0, 3, "\xef\xbb\xbf") == 0 ? 3 : 0;
-  while (begin < text.size) {
-    std::size_t end = std::min(text.size, begin + PART_BYTES);
-    const void* newline = std::memchr(text.bytes.data() + end, '\n', text.size - end);
-    end = newline ? std::size_t(static_cast<const char*>(newline) - text.bytes.data()) + 1
-                  : text.size;
-    parts.push_back({begin, end, 0, std::vector<JsonColumn>(columns), ""});
-    begin = end;
+// A file in memory, followed by the padding that simdjson may read.
+class FileText {
+ public:
+  explicit FileText(const std::string& path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) throw std::runtime_error(path + ": " + std::strerror(errno));
+    struct stat status{};
+    const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    size_ = regular ? std::size_t(status.st_size) : 0;
+    // A private mapping one page longer than the file: the part behind the file's last page
+    // stays anonymous memory, readable zeros.
+    mapped_ = size_ + PADDING;
+    void* at = mmap(nullptr, mapped_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at != MAP_FAILED && size_ > 0 &&
+        mmap(at, size_, PROT_READ, MAP_PRIVATE | MAP_FIXED | POPULATE, fd, 0) == MAP_FAILED) {
+      munmap(at, mapped_);
+      at = MAP_FAILED;
+    }
+    close(fd);
+    if (!regular || at == MAP_FAILED) {
+      if (at != MAP_FAILED) munmap(at, mapped_);
+      throw std::runtime_error(path + ": cannot be read: not a regular file or no memory");
+    }
+    data_ = static_cast<const char*>(at);
   }
-  return parts;
-}
+  ~FileText() { munmap(const_cast<char*>(data_), mapped_); }
+  FileText(const FileText&) = delete;
+  FileText& operator=(const FileText&) = delete;
+
+  std::string_view text() const { return {data_, size_}; }
+
+ private:
+  const char* data_ = nullptr;
+  std::size_t size_ = 0, mapped_ = 0;
+};
 
 bool blank(std::string_view line) {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
@@ -114,18 +118,13 @@ class LineParser {
   std::vector<bool> present_;
 };
 
-void parse_part(const FileText& text, const std::vector<JsonField>& fields, Part& part) {
-  LineParser parser(fields);
-  for (std::size_t begin = part.begin; begin < part.end && part.error.empty();) {
-    const std::size_t newline = std::min(text.bytes.find('\n', begin), part.end);
-    const std::string_view line(text.bytes.data() + begin, newline - begin);
-    if (!blank(line)) part.error = parser.parse(line, part.columns);
-    part.lines += part.error.empty();
-    begin = newline + 1;
-  }
-}
-
 }  // namespace
+
+void JsonColumn::clear() {
+  bytes_.clear();
+  ends_.clear();
+  missing_.clear();
+}
 
 void JsonColumn::append(std::string_view value) {
   bytes_.append(value);
@@ -138,30 +137,26 @@ void JsonColumn::append_missing() {
   missing_.push_back(true);
 }
 
-void JsonColumn::append(const JsonColumn& other) {
-  const std::size_t base = bytes_.size();
-  bytes_.append(other.bytes_);
-  for (std::size_t end : other.ends_) ends_.push_back(base + end);
-  missing_.insert(missing_.end(), other.missing_.begin(), other.missing_.end());
-}
-
-std::vector<JsonColumn> read_jsonl(const std::string& path, const std::vector<JsonField>& fields,
-                                   int num_threads) {
-  const FileText text = read_file(path);
-  std::vector<Part> parts = split(text, fields.size());
-  parallel_for(
-      std::ssize(parts), [&](std::ptrdiff_t i) { parse_part(text, fields, parts[std::size_t(i)]); },
-      num_threads, 1);
+void read_jsonl(const std::string& path, const std::vector<JsonField>& fields,
+                const JsonSink& sink) {
+  const FileText file(path);
+  LineParser parser(fields);
   std::vector<JsonColumn> columns(fields.size());
-  std::size_t line = 1;
-  for (Part& part : parts) {
-    line += part.lines;
-    if (!part.error.empty())
-      throw std::invalid_argument(path + ":" + std::to_string(line) + ": " + part.error);
-    for (std::size_t i = 0; i < columns.size(); ++i)
-      parts.size() == 1 ? columns[i] = std::move(part.columns[i]) : (columns[i].append(part.columns[i]), columns[i]);
+  std::string_view rest = file.text();
+  if (rest.starts_with("\xef\xbb\xbf")) rest.remove_prefix(3);
+  std::size_t pending = 0;  // bytes parsed since the sink was last called
+  for (std::size_t number = 1; !rest.empty(); ++number) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    if (!blank(line))
+      if (const std::string reason = parser.parse(line, columns); !reason.empty())
+        throw std::invalid_argument(path + ":" + std::to_string(number) + ": " + reason);
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    pending += line.size() + 1;
+    if (pending < BATCH_BYTES && !rest.empty()) continue;
+    sink(columns);
+    for (JsonColumn& column : columns) column.clear();
+    pending = 0;
   }
-  return columns;
 }
 
 }  // namespace ragtune

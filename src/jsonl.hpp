@@ -4,7 +4,7 @@
 // "path:line: reason". Blank lines and a UTF-8 byte order mark are skipped.
 #pragma once
 
-#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,12 +22,12 @@ struct JsonField {
   bool required = true;
 };
 
-// The values of one key, one per record, back to back in one buffer.
+// The values of one key of some consecutive records, back to back in one buffer.
 class JsonColumn {
  public:
+  void clear();
   void append(std::string_view value);
   void append_missing();
-  void append(const JsonColumn& other);
 
   std::size_t size() const { return ends_.size(); }
   bool missing(std::size_t i) const { return missing_[i]; }
@@ -42,10 +42,16 @@ class JsonColumn {
   std::vector<bool> missing_;
 };
 
-// One column per field, all of the same size. Where a key is repeated the last one counts.
+// Takes the next records, one column per field, all of the same size.
+using JsonSink = std::function<void(const std::vector<JsonColumn>&)>;
+
+// Hands the records to `sink` in the order of the file, about a megabyte at a time. Where a
+// key is repeated the last one counts. One thread: parsing takes less than what most callers
+// then do with the strings, and a second thread gained nothing on a busy machine.
 // Throws std::runtime_error if the file cannot be read, std::invalid_argument
-// ("path:line: reason") if a line is not an object or lacks a required key.
-std::vector<JsonColumn> read_jsonl(const std::string& path, const std::vector<JsonField>& fields,
-                                   int num_threads = 0);
+// ("path:line: reason") if a line is not an object or lacks a required key; what the sink
+// was given before that is to be thrown away.
+void read_jsonl(const std::string& path, const std::vector<JsonField>& fields,
+                const JsonSink& sink);
 
 }  // namespace ragtune

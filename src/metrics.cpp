@@ -124,8 +124,8 @@ RowMajor<double> evaluate_rankings(IdsView ids, const QrelsView& qrels,
                                    const std::vector<MetricAtK>& metrics, int num_threads) {
   check_qrels(qrels);
   if (qrels.queries() != ids.rows())
-    throw std::invalid_argument("qrels: expected " + std::to_string(ids.rows()) +
-                                " queries, got " + std::to_string(qrels.queries()));
+    throw std::invalid_argument("qrels: expected " + std::to_string(ids.rows()) + " queries, got " +
+                                std::to_string(qrels.queries()));
   int deepest = 0;
   for (const MetricAtK& metric : metrics) {
     if (metric.k < 1)
@@ -134,21 +134,20 @@ RowMajor<double> evaluate_rankings(IdsView ids, const QrelsView& qrels,
   }
   RowMajor<double> out(std::ssize(metrics), ids.rows());
   constexpr std::ptrdiff_t BLOCK = 256;
-  parallel_for(
-      (ids.rows() + BLOCK - 1) / BLOCK,
-      [&](std::ptrdiff_t block) {
-        Judge judge;
-        for (auto q = block * BLOCK; q < std::min(ids.rows(), (block + 1) * BLOCK); ++q) {
-          const auto begin = std::size_t(qrels.offsets[std::size_t(q)]);
-          const auto count = std::size_t(qrels.offsets[std::size_t(q) + 1]) - begin;
-          const Judged& seen =
-              judge.look(ids.data() + q * ids.cols(), std::min<std::ptrdiff_t>(deepest, ids.cols()),
-                         qrels.ids.subspan(begin, count), qrels.grades.subspan(begin, count));
-          for (std::size_t i = 0; i < metrics.size(); ++i)
-            out(std::ptrdiff_t(i), q) = score(seen, metrics[i]);
-        }
-      },
-      num_threads, 1);
+  parallel_for((ids.rows() + BLOCK - 1) / BLOCK,
+               [&](std::ptrdiff_t block) {
+                 Judge judge;
+                 for (auto q = block * BLOCK; q < std::min(ids.rows(), (block + 1) * BLOCK); ++q) {
+                   const auto begin = std::size_t(qrels.offsets[std::size_t(q)]);
+                   const auto count = std::size_t(qrels.offsets[std::size_t(q) + 1]) - begin;
+                   const Judged& seen = judge.look(
+                       ids.data() + q * ids.cols(), std::min<std::ptrdiff_t>(deepest, ids.cols()),
+                       qrels.ids.subspan(begin, count), qrels.grades.subspan(begin, count));
+                   for (std::size_t i = 0; i < metrics.size(); ++i)
+                     out(std::ptrdiff_t(i), q) = score(seen, metrics[i]);
+                 }
+               },
+               num_threads, 1);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #include "ranks.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -32,83 +33,118 @@ float blend(float frozen, float adapted, float alpha) {
   return frozen + alpha * (adapted - frozen);
 }
 
-// The scores of one query's judged documents, frozen and under each adapter: (m + 1, judged).
-RowMajor<float> judged_scores(MatrixView corpus, MatrixView queries, MatrixView adapted,
-                              std::ptrdiff_t q, std::span<const std::int64_t> judged) {
-  const std::ptrdiff_t nq = queries.rows(), d = corpus.cols(), m = adapted.rows() / nq;
-  RowMajor<float> variants(m + 1, d);
-  variants.row(0) = queries.row(q);
-  for (std::ptrdiff_t i = 0; i < m; ++i) variants.row(i + 1) = adapted.row(i * nq + q);
-  const PackedQueries packed(MatrixView(variants.data(), m + 1, d));
-  TileScorer scorer(packed);
-  RowMajor<float> out(m + 1, std::ssize(judged));
-  for (std::ptrdiff_t r = 0; r < std::ssize(judged); ++r) {
-    const float* document = corpus.data() + judged[std::size_t(r)] * d;
-    const float* scores = scorer.score(&document, 1);
-    for (std::ptrdiff_t i = 0; i <= m; ++i) out(i, r) = scores[i * std::ptrdiff_t(scorer.block())];
+// Some consecutive queries: what one thread counts for.
+class QueryBlock {
+ public:
+  QueryBlock(MatrixView corpus, MatrixView queries, MatrixView adapted,
+             std::span<const float> alphas, const QrelsView& qrels, std::ptrdiff_t first,
+             std::ptrdiff_t size)
+      : corpus_(corpus),
+        alphas_(alphas),
+        qrels_(qrels),
+        first_(first),
+        size_(size),
+        m_(adapted.rows() / queries.rows()),
+        packed_(view(stacked(queries, adapted))),
+        scorer_(packed_) {
+    for (std::ptrdiff_t q = 0; q < size_; ++q) judged_.push_back(judged_scores(q));
   }
-  return out;
-}
+
+  // Adds to each rank the documents that stand above; ranks as relevant_ranks returns them.
+  void count(std::vector<std::int32_t>& ranks) {
+    const auto block = std::ptrdiff_t(scorer_.block());
+    for (std::ptrdiff_t row = 0; row < corpus_.rows(); row += block) {
+      const std::ptrdiff_t count = std::min(block, corpus_.rows() - row);
+      const float* scores =
+          scorer_.score_rows(corpus_.data() + row * corpus_.cols(), std::size_t(count));
+      for (std::ptrdiff_t q = 0; q < size_; ++q)
+        for (std::ptrdiff_t r = 0; r < judged_[std::size_t(q)].cols(); ++r)
+          count_above(ranks, scores, {q, r, row, count});
+    }
+  }
+
+ private:
+  struct Place {
+    std::ptrdiff_t q, r, row, count;  // query and judgment; documents [row, row + count)
+  };
+
+  static MatrixView view(const RowMajor<float>& m) { return {m.data(), m.rows(), m.cols()}; }
+
+  // The queries of the block, frozen first, then under each adapter: ((m + 1) size, d).
+  RowMajor<float> stacked(MatrixView queries, MatrixView adapted) const {
+    RowMajor<float> out((m_ + 1) * size_, queries.cols());
+    out.topRows(size_) = queries.middleRows(first_, size_);
+    for (std::ptrdiff_t i = 0; i < m_; ++i)
+      out.middleRows((i + 1) * size_, size_) =
+          adapted.middleRows(i * queries.rows() + first_, size_);
+    return out;
+  }
+
+  std::int64_t begin_of(std::ptrdiff_t q) const { return qrels_.offsets[std::size_t(first_ + q)]; }
+
+  // Scores of one query's judged documents, frozen and under each adapter: (m + 1, judged).
+  // They come out of the same scorer as all others, so that a tie is a tie to the bit.
+  RowMajor<float> judged_scores(std::ptrdiff_t q) {
+    const std::int64_t begin = begin_of(q);
+    RowMajor<float> out(m_ + 1, begin_of(q + 1) - begin);
+    for (std::ptrdiff_t r = 0; r < out.cols(); ++r) {
+      const float* document = corpus_.data() + qrels_.ids[std::size_t(begin + r)] * corpus_.cols();
+      const float* scores = scorer_.score(&document, 1);
+      for (std::ptrdiff_t i = 0; i <= m_; ++i)
+        out(i, r) = scores[(i * size_ + q) * std::ptrdiff_t(scorer_.block())];
+    }
+    return out;
+  }
+
+  void count_above(std::vector<std::int32_t>& ranks, const float* scores, Place at) const {
+    const auto block = std::ptrdiff_t(scorer_.block());
+    const auto pair = std::size_t(begin_of(at.q) + at.r), nnz = qrels_.ids.size();
+    const RowMajor<float>& own = judged_[std::size_t(at.q)];
+    // Rows before the judged one win a tie, rows after it lose one.
+    const auto ties = std::clamp<std::ptrdiff_t>(qrels_.ids[pair] - at.row, 0, at.count);
+    const float* frozen = scores + at.q * block;
+    for (std::ptrdiff_t i = 0; i < m_; ++i) {
+      const float* shifted = scores + ((i + 1) * size_ + at.q) * block;
+      for (std::size_t s = 0; s < alphas_.size(); ++s) {
+        const float alpha = alphas_[s], mine = blend(own(0, at.r), own(i + 1, at.r), alpha);
+        std::int32_t above = 0;
+        for (std::ptrdiff_t j = 0; j < ties; ++j)
+          above += blend(frozen[j], shifted[j], alpha) >= mine;
+        for (std::ptrdiff_t j = ties; j < at.count; ++j)
+          above += blend(frozen[j], shifted[j], alpha) > mine;
+        ranks[(std::size_t(i) * alphas_.size() + s) * nnz + pair] += above;
+      }
+    }
+  }
+
+  MatrixView corpus_;
+  std::span<const float> alphas_;
+  const QrelsView& qrels_;
+  std::ptrdiff_t first_, size_, m_;
+  PackedQueries packed_;
+  TileScorer scorer_;
+  std::vector<RowMajor<float>> judged_;
+};
+
+constexpr std::ptrdiff_t QUERIES = 48;  // per block
 
 }  // namespace
 
-std::vector<std::int32_t> relevant_ranks(MatrixView corpus, MatrixView queries,
-                                         MatrixView adapted, std::span<const float> alphas,
-                                         const QrelsView& qrels, int num_threads) {
+std::vector<std::int32_t> relevant_ranks(MatrixView corpus, MatrixView queries, MatrixView adapted,
+                                         std::span<const float> alphas, const QrelsView& qrels,
+                                         int num_threads) {
   check(corpus, queries, adapted, qrels);
-  const std::ptrdiff_t nq = queries.rows(), n = corpus.rows(), d = corpus.cols();
-  const std::ptrdiff_t m = adapted.rows() / nq, a = std::ssize(alphas), nnz = std::ssize(qrels.ids);
-  std::vector<std::int32_t> ranks(std::size_t(m * a * nnz), 0);
-
-  // One task per block of queries: it owns its counters, so the sum has one order.
-  constexpr std::ptrdiff_t QUERIES = 48;
-  parallel_for(
-      (nq + QUERIES - 1) / QUERIES,
-      [&](std::ptrdiff_t task) {
-        const std::ptrdiff_t first = task * QUERIES, size = std::min(QUERIES, nq - first);
-        RowMajor<float> stacked((m + 1) * size, d);
-        std::vector<RowMajor<float>> judged;
-        stacked.topRows(size) = queries.middleRows(first, size);
-        for (std::ptrdiff_t i = 0; i < m; ++i)
-          stacked.middleRows((i + 1) * size, size) = adapted.middleRows(i * nq + first, size);
-        for (std::ptrdiff_t q = first; q < first + size; ++q) {
-          const auto begin = std::size_t(qrels.offsets[std::size_t(q)]);
-          const auto count = std::size_t(qrels.offsets[std::size_t(q) + 1]) - begin;
-          judged.push_back(
-              judged_scores(corpus, queries, adapted, q, qrels.ids.subspan(begin, count)));
-        }
-        const PackedQueries packed(MatrixView(stacked.data(), stacked.rows(), d));
-        TileScorer scorer(packed);
-        const auto block = std::ptrdiff_t(scorer.block());
-        for (std::ptrdiff_t row = 0; row < n; row += block) {
-          const std::ptrdiff_t count = std::min(block, n - row);
-          const float* scores = scorer.score_rows(corpus.data() + row * d, std::size_t(count));
-          for (std::ptrdiff_t q = 0; q < size; ++q) {
-            const std::int64_t begin = qrels.offsets[std::size_t(first + q)];
-            const RowMajor<float>& own = judged[std::size_t(q)];
-            const float* frozen = scores + q * block;
-            for (std::ptrdiff_t r = 0; r < own.cols(); ++r) {
-              const std::int64_t target = qrels.ids[std::size_t(begin + r)];
-              // Rows before the target win a tie, rows after it lose one.
-              const auto ties = std::clamp<std::ptrdiff_t>(target - row, 0, count);
-              for (std::ptrdiff_t i = 0; i < m; ++i) {
-                const float* shifted = scores + ((i + 1) * size + q) * block;
-                for (std::ptrdiff_t s = 0; s < a; ++s) {
-                  const float alpha = alphas[std::size_t(s)];
-                  const float mine = blend(own(0, r), own(i + 1, r), alpha);
-                  std::int32_t above = 0;
-                  for (std::ptrdiff_t j = 0; j < ties; ++j)
-                    above += blend(frozen[j], shifted[j], alpha) >= mine;
-                  for (std::ptrdiff_t j = ties; j < count; ++j)
-                    above += blend(frozen[j], shifted[j], alpha) > mine;
-                  ranks[std::size_t((i * a + s) * nnz + begin + r)] += above;
-                }
-              }
-            }
-          }
-        }
-      },
-      num_threads, 1);
+  const std::ptrdiff_t nq = queries.rows(), m = adapted.rows() / nq;
+  std::vector<std::int32_t> ranks(std::size_t(m) * alphas.size() * qrels.ids.size(), 0);
+  // Each query's ranks are counted by one task, so no two threads write to one place.
+  parallel_for((nq + QUERIES - 1) / QUERIES,
+               [&](std::ptrdiff_t task) {
+                 const std::ptrdiff_t first = task * QUERIES;
+                 QueryBlock(corpus, queries, adapted, alphas, qrels, first,
+                            std::min(QUERIES, nq - first))
+                     .count(ranks);
+               },
+               num_threads, 1);
   return ranks;
 }
 

@@ -18,8 +18,8 @@ namespace ragtune {
 // -> m * a blocks of nnz ranks, block [adapter * a + alpha]; rank 0 is the best.
 // Rows with equal scores stand in row order.
 // Throws std::invalid_argument if shapes differ or a judged row is not in [0, n).
-std::vector<std::int32_t> relevant_ranks(MatrixView corpus, MatrixView queries,
-                                         MatrixView adapted, std::span<const float> alphas,
-                                         const QrelsView& qrels, int num_threads = 0);
+std::vector<std::int32_t> relevant_ranks(MatrixView corpus, MatrixView queries, MatrixView adapted,
+                                         std::span<const float> alphas, const QrelsView& qrels,
+                                         int num_threads = 0);
 
 }  // namespace ragtune

@@ -18,12 +18,11 @@ void RidgeStatistics::update(MatrixView queries, MatrixView documents,
   if (queries.cols() != d || documents.cols() != d || documents.rows() != m ||
       std::ssize(weights) != m)
     throw std::invalid_argument("expected queries (m, " + std::to_string(d) + "), documents (m, " +
-                                std::to_string(d) + ") and weights (m,), got " +
-                                std::to_string(m) + ", " + std::to_string(documents.rows()) +
-                                " and " + std::to_string(weights.size()) + " rows");
+                                std::to_string(d) + ") and weights (m,), got " + std::to_string(m) +
+                                ", " + std::to_string(documents.rows()) + " and " +
+                                std::to_string(weights.size()) + " rows");
   const Eigen::Map<const Eigen::VectorXf> v(weights.data(), m);
-  const RowMajor<double> weighted =
-      (sign * v.cast<double>()).asDiagonal() * queries.cast<double>();
+  const RowMajor<double> weighted = (sign * v.cast<double>()).asDiagonal() * queries.cast<double>();
   gram_.noalias() += weighted.transpose() * queries.cast<double>();
   cross_.noalias() += weighted.transpose() * documents.cast<double>();
   pairs_ += sign > 0 ? m : -m;
@@ -65,7 +64,8 @@ RowMajor<float> RidgeStatistics::solve(double lambda) const {
   const Eigen::LLT<RowMajor<double>> factor(penalised);
   if (factor.info() != Eigen::Success)
     throw std::runtime_error(
-        "ridge: the statistics are not positive definite; was a pair removed that was never added?");
+        "ridge: the statistics are not positive definite; was a pair removed that was never "
+        "added?");
   RowMajor<double> w = factor.solve(cross_ - gram_);
   w.diagonal().array() += 1.0;
   return w.cast<float>();

@@ -23,8 +23,7 @@ struct Kernels {
   float (*squared_distance)(const float* a, const float* b, std::size_t d);
 
   // out[i] = dot(query, rows + i * d) for i in [0, n): one query against rows in memory.
-  void (*dot_rows)(const float* query, const float* rows, std::size_t n, std::size_t d,
-                   float* out);
+  void (*dot_rows)(const float* query, const float* rows, std::size_t n, std::size_t d, float* out);
 
   // The inner block of a matrix product: mr queries against nr documents.
   //   queries (depth, mr) and documents (depth, nr) are packed: column j of step p

@@ -158,8 +158,7 @@ class Search {
 
   // The exact score on the scale of the first pass.
   double comparable(std::ptrdiff_t q, double exact_score) const {
-    return bias_.empty() ? exact_score
-                         : 0.5 * (exact_score + exact_dot(query(q), query(q), d_));
+    return bias_.empty() ? exact_score : 0.5 * (exact_score + exact_dot(query(q), query(q), d_));
   }
 
   void offer(Reservoir& best, const float* scores, std::int64_t first, std::ptrdiff_t count) const {
@@ -176,8 +175,8 @@ class Search {
   // Every thread has reservoirs of its own and takes chunks of rows until none is left.
   std::vector<Reservoir> first_pass() const {
     const std::ptrdiff_t chunks = (n_ + CHUNK - 1) / CHUNK;
-    const auto threads = std::size_t(std::min<std::ptrdiff_t>(
-        thread_count(options_.num_threads), std::max<std::ptrdiff_t>(chunks, 1)));
+    const auto threads = std::size_t(std::min<std::ptrdiff_t>(thread_count(options_.num_threads),
+                                                              std::max<std::ptrdiff_t>(chunks, 1)));
     const auto nq = std::size_t(queries_.rows());
     const bool tiled = queries_.rows() >= MIN_TILED_QUERIES;
     const PackedQueries packed(tiled ? queries_ : MatrixView(nullptr, 0, d_));

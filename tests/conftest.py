@@ -23,7 +23,9 @@ class HashEmbedder:
 
     def embed_documents(self, texts):
         self.calls += len(texts)
-        rows = [sum(map(self._word, text.lower().split()), np.zeros(self.dimension)) for text in texts]
+        rows = [
+            sum(map(self._word, text.lower().split()), np.zeros(self.dimension)) for text in texts
+        ]
         rows = np.array(rows, dtype=np.float32).reshape(len(texts), self.dimension)
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 

@@ -18,9 +18,7 @@ def arrays(differences, groups=None, strata=None, weights=(1.0,)):
 
 
 def interval(data, resamples=4000, confidence=0.95, seed=0):
-    return _core.bootstrap_interval(
-        *data, resamples=resamples, confidence=confidence, seed=seed
-    )
+    return _core.bootstrap_interval(*data, resamples=resamples, confidence=confidence, seed=seed)
 
 
 def test_mean_is_that_of_the_weighted_strata():

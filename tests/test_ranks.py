@@ -14,9 +14,7 @@ def integers(seed, *shape):
     return np.random.default_rng(seed).integers(-2, 3, size=shape).astype(np.float32)
 
 
-@given(
-    n=st.integers(1, 90), nq=st.integers(1, 60), m=st.integers(1, 3), seed=st.integers(0, 500)
-)
+@given(n=st.integers(1, 90), nq=st.integers(1, 60), m=st.integers(1, 3), seed=st.integers(0, 500))
 @settings(max_examples=40, deadline=None)
 def test_agrees_with_counting(n, nq, m, seed):
     rng = np.random.default_rng(seed)

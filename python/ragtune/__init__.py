@@ -77,17 +77,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # or every misspelt name would pass for Any
 
-        value: Any = version("ragtune")
-    elif name in _HOME:
-        value = getattr(import_module(f"ragtune.{_HOME[name]}"), name)
-    else:
-        raise AttributeError(f"module 'ragtune' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value: Any = version("ragtune")
+        elif name in _HOME:
+            value = getattr(import_module(f"ragtune.{_HOME[name]}"), name)
+        else:
+            raise AttributeError(f"module 'ragtune' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -23,8 +23,10 @@ Dtype dtype_of(const std::string& name, const py::array& array) {
 
 Section section_of(const std::string& name, const py::array& array) {
   if (array.ndim() != 2 || !(array.flags() & py::array::c_style))
-    throw std::invalid_argument("section " + name + ": expected a C-contiguous (rows, columns) "
-                                "array, got " + std::to_string(array.ndim()) + " dimensions");
+    throw std::invalid_argument("section " + name +
+                                ": expected a C-contiguous (rows, columns) "
+                                "array, got " +
+                                std::to_string(array.ndim()) + " dimensions");
   return {name,
           dtype_of(name, array),
           {std::uint64_t(array.shape(0)), std::uint64_t(array.shape(1))},
@@ -57,7 +59,8 @@ void bind_artifact(py::module_& m) {
         const py::gil_scoped_release release;
         write_artifact(path, sections);
       },
-      py::arg("path"), py::arg("arrays"), "Writes named (rows, columns) arrays to path, atomically.");
+      py::arg("path"), py::arg("arrays"),
+      "Writes named (rows, columns) arrays to path, atomically.");
 
   m.def(
       "read_artifact",

@@ -1,23 +1,21 @@
 #include "../jsonl.hpp"
 
+#include <pybind11/typing.h>
+
 #include "arrays.hpp"
 
 namespace ragtune {
 namespace {
 
-py::list strings_of(const JsonColumn& column) {
-  py::list out(column.size());
+void extend(py::list& list, const JsonColumn& column) {
   for (std::size_t i = 0; i < column.size(); ++i) {
-    py::object value = py::none();
-    if (!column.missing(i)) {
-      const std::string_view text = column[i];
-      value = py::reinterpret_steal<py::object>(
-          PyUnicode_DecodeUTF8(text.data(), py::ssize_t(text.size()), nullptr));
-      if (!value) throw py::error_already_set();
-    }
-    PyList_SET_ITEM(out.ptr(), py::ssize_t(i), value.release().ptr());
+    const std::string_view text = column[i];
+    PyObject* value = column.missing(i)
+                          ? Py_NewRef(Py_None)
+                          : PyUnicode_DecodeUTF8(text.data(), py::ssize_t(text.size()), nullptr);
+    if (!value) throw py::error_already_set();
+    list.append(py::reinterpret_steal<py::object>(value));
   }
-  return out;
 }
 
 }  // namespace
@@ -32,12 +30,14 @@ void bind_jsonl(py::module_& m) {
         for (const std::string& key : optional)
           fields.push_back({key, JsonField::Kind::text, false});
         for (const std::string& key : raw) fields.push_back({key, JsonField::Kind::raw, false});
-        const std::vector<JsonColumn> columns = [&] {
+        std::vector<py::typing::List<py::object>> out(fields.size());
+        {
           const py::gil_scoped_release release;
-          return read_jsonl(path, fields);
-        }();
-        py::list out;
-        for (const JsonColumn& column : columns) out.append(strings_of(column));
+          read_jsonl(path, fields, [&](const std::vector<JsonColumn>& columns) {
+            const py::gil_scoped_acquire acquire;
+            for (std::size_t i = 0; i < columns.size(); ++i) extend(out[i], columns[i]);
+          });
+        }
         return out;
       },
       py::arg("path"), py::kw_only(), py::arg("required"),

@@ -10,8 +10,8 @@ void bind_tiles(py::module_& m) {
       [](const Array<float>& a, const Array<float>& b, int num_threads) {
         return multiply_transposed(rows(a, "a"), rows(b, "b"), num_threads);
       },
-      py::arg("a").noconvert(), py::arg("b").noconvert(), py::kw_only(),
-      py::arg("num_threads") = 0, NoGil(), "a (m, d) times b (n, d) transposed. -> (m, n)");
+      py::arg("a").noconvert(), py::arg("b").noconvert(), py::kw_only(), py::arg("num_threads") = 0,
+      NoGil(), "a (m, d) times b (n, d) transposed. -> (m, n)");
 }
 
 }  // namespace ragtune

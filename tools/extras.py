@@ -1,4 +1,4 @@
-"""Print the requirements of extras of pyproject.toml, for pip: the package itself is built apart."""
+"""Print the requirements of extras of pyproject.toml: the package itself is built apart."""
 
 import sys
 from pathlib import Path

@@ -1,0 +1,179 @@
+"""Tuning and evaluation on what a memory holds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune import _core
+from ragtune.evaluation import Qrels, Run, Scores, evaluate, parse_metric
+from ragtune.inputs import strings
+from ragtune.model import Model
+from ragtune.registry import Registry
+from ragtune.report import Judged, Report, Verdict, compare
+from ragtune.space import EmbeddingSpace
+from ragtune.store import Store, StoredPair, data_hash
+from ragtune.tuning import fit
+from ragtune.types import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class TuningRun:
+    """How one tuning ended: its status, its report, and the version of its model."""
+
+    id: str
+    status: str
+    report: Report
+    pair_count: int
+    version: int
+    promoted: bool
+
+    def _repr_html_(self) -> str:
+        served = "now serving" if self.promoted else "not served"
+        return f"<p>run {self.id}, model {self.version}: {served}</p>{self.report._repr_html_()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to learn; see `ragtune.fit`."""
+
+    strategy: str
+    hyperparameters: Mapping[str, Any]
+    coverage: float
+    seed: int
+
+
+class Learning:
+    """Runs over the pairs of a store."""
+
+    def __init__(self, store: Store, space: EmbeddingSpace, registry: Registry) -> None:
+        self._store = store
+        self._space = space
+        self._registry = registry
+
+    def tune(self, options: Options, progress: Progress | None) -> TuningRun:
+        """One run, from its row in the store to a published model; see `Memory.tune`."""
+        pairs = self._store.pairs.living()
+        run_id = uuid.uuid4().hex
+        self._store.runs.add(
+            id=run_id,
+            status="training",
+            strategy=options.strategy,
+            seed=options.seed,
+            hyperparameters=dict(options.hyperparameters),
+            data_hash=data_hash(pairs),
+            pair_count=len(pairs),
+        )
+        try:
+            model = self._learn(pairs, options, progress)
+            version = self._registry.publish(model, run_id)
+        except BaseException as error:
+            status = "failed" if isinstance(error, Exception) else "cancelled"
+            self._store.runs.end(run_id, status, error=f"{type(error).__name__}: {error}")
+            raise
+        self._store.runs.end(run_id, "completed", report=model.report.to_json())
+        promoted = model.report.verdict.decision == "promote"
+        return TuningRun(run_id, "completed", model.report, len(pairs), version, promoted)
+
+    def _learn(
+        self, pairs: Sequence[StoredPair], options: Options, progress: Progress | None
+    ) -> Model:
+        if not pairs:
+            raise ValueError("pairs: expected at least one, got none; see Memory.add_pairs")
+        rows, sources, vectors = zip(*self._store.chunks.living(), strict=True)
+        position = {row: i for i, row in enumerate(rows)}
+        grades: dict[str, dict[int, float]] = {}
+        for pair in pairs:
+            grades.setdefault(pair.question, {})[position[pair.chunk_row]] = pair.relevance
+        return fit(
+            np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(rows), -1),
+            self._space.questions(list(grades), progress),
+            list(grades.values()),
+            groups=sources,
+            strategy=options.strategy,
+            hyperparameters=options.hyperparameters,
+            coverage=options.coverage,
+            seed=options.seed,
+            progress=progress,
+        )
+
+    def evaluate(
+        self,
+        index: _core.Index,
+        adapter: _core.Adapter,
+        questions: Questions,
+        metrics: Sequence[str],
+        coverage: float,
+    ) -> Report:
+        """Frozen embeddings against an adapter; see `Memory.evaluate`."""
+        k = max(parse_metric(name)[1] for name in metrics)
+        before, after = (
+            evaluate(Run(index.search(vectors, k=min(k, len(index)))[1]), questions.qrels, metrics)
+            for vectors in (questions.vectors, adapter.apply(questions.vectors))
+        )
+        trained = {pair.chunk_row for pair in self._store.pairs.living()}
+        seen = np.array(
+            [any(row in trained for row in grades) for grades in questions.qrels.grades]
+        )
+        slices = compare(
+            _part(before, after, questions.groups, seen),
+            _part(before, after, questions.groups, ~seen),
+            coverage=coverage,
+        )
+        verdict = (
+            Verdict("hold", "no model serves")
+            if adapter.is_identity
+            else Verdict("promote", "the promoted model serves")
+        )
+        return Report(*slices, coverage=coverage, verdict=verdict)
+
+    def questions(
+        self,
+        queries: Sequence[str],
+        relevance: Sequence[Mapping[str, float]],
+        progress: Progress | None,
+    ) -> Questions:
+        """Judged questions, embedded; those without a relevant chunk are left out."""
+        texts = strings(queries, "queries")
+        if len(relevance) != len(texts):
+            raise ValueError(f"relevance: expected {len(texts)} mappings, got {len(relevance)}")
+        known = self._store.chunks.rows_and_sources(
+            list(dict.fromkeys(id_ for grades in relevance for id_ in grades))
+        )
+        for query, grades in enumerate(relevance):
+            for id_ in grades:
+                if id_ not in known:
+                    raise ValueError(f"relevance[{query}]: expected ids of chunks, got {id_!r}")
+        kept = [i for i, grades in enumerate(relevance) if any(g > 0 for g in grades.values())]
+        if not kept:
+            raise ValueError("relevance: expected at least one relevant chunk, got none")
+        judged = [{known[id_]: grade for id_, grade in relevance[i].items()} for i in kept]
+        sources = [max(grades, key=grades.__getitem__)[1] for grades in judged]
+        _, groups = np.unique(sources, return_inverse=True)
+        by_row = [{row: grade for (row, _), grade in grades.items()} for grades in judged]
+        vectors = self._space.questions([texts[i] for i in kept], progress)
+        return Questions(vectors, Qrels(by_row), groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Vectors (nq, d), judgments by store row, and document group (nq,) of questions."""
+
+    vectors: NDArray[np.float32]
+    qrels: Qrels
+    groups: NDArray[np.int64]
+
+
+def _part(
+    before: Scores, after: Scores, groups: NDArray[np.int64], mask: NDArray[np.bool_]
+) -> Judged:
+    return Judged(
+        {name: values[mask] for name, values in before.items()},
+        {name: values[mask] for name, values in after.items()},
+        groups[mask],
+    )

@@ -1,0 +1,294 @@
+"""The front door: a collection of chunks that learns from questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ragtune import _core
+from ragtune.arrays import as_count, as_queries
+from ragtune.evaluation import METRICS
+from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
+from ragtune.learning import Learning, Options, TuningRun
+from ragtune.registry import Registry
+from ragtune.report import Report
+from ragtune.space import EmbeddingSpace
+from ragtune.store import NewChunk, Store, content_key
+from ragtune.types import Chunk, Hit, Pair, Progress
+
+
+class Memory:
+    """Chunks, their vectors, pairs and models, in one directory.
+
+    Every method that writes is all or nothing, and what it returned from survives a killed
+    process. Several processes may open one directory: each sees what the others wrote at
+    its next search.
+    """
+
+    def __init__(
+        self, path: str | Path, *, embedder: object | None = None, owner: str = "default"
+    ) -> None:
+        """Open the memory at `path`, or create it.
+
+        Args:
+            path: A directory.
+            embedder: An `Embedder`, a callable from texts to vectors, or an object with
+                LangChain's embed_documents and embed_query; None is `LocalEmbedder()`, loaded
+                when a text is first embedded.
+            owner: Whose chunks these are; owners never see each other's.
+
+        Raises:
+            NotADirectoryError: There is a file at `path`.
+            StoreLockedError: Another process is writing and does not end.
+            StoreVersionError: The store was written by a newer version.
+        """
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(f"{self.path}: expected a directory")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.store = Store(f"sqlite:///{self.path / 'store.sqlite'}", owner)
+        self.space = EmbeddingSpace(self.store, embedder)
+        self.registry = Registry(self.store, self.path / "models")
+        self._learning = Learning(self.store, self.space, self.registry)
+        self._index: _core.Index | None = None
+        self._seen = (0, 0)  # the counters up to which the index is caught up
+
+    def __repr__(self) -> str:
+        return f"<ragtune.Memory {str(self.path)!r}: {len(self):,} chunks>"
+
+    def __len__(self) -> int:
+        """Chunks that can be found."""
+        return self.store.chunks.count()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the database connections."""
+        self.store.close()
+
+    # -- chunks ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadatas: Sequence[Mapping[str, Any]] | None = None,
+        sources: Sequence[str] | None = None,
+        embeddings: ArrayLike | None = None,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Add chunks, all or none, and return their ids; an id that is there is replaced.
+
+        A chunk whose text has not changed is not embedded again, and an `add` that was
+        interrupted goes on where it was.
+
+        Args:
+            texts: The passages.
+            ids: Their names; without them a name is made from source and text.
+            metadatas: JSON-able mappings.
+            sources: The document of each chunk: folds and intervals group by it. Without
+                them metadata["source"], else the chunk's id.
+            embeddings: (n, d) vectors of the texts, if you have them already.
+            progress: Called with (embedded, to embed).
+
+        Raises:
+            TypeError: A text, id or source is not a string, a metadata not a mapping.
+            ValueError: Lengths differ, an id is empty or repeated, a vector is not finite.
+            EmbedderMismatchError: The vectors are of another space than the stored ones.
+        """
+        count = len(strings(texts, "texts"))
+        metadata = metadata_of(metadatas, count)
+        named = strings(sources, "sources", count) if sources is not None else None
+        given_ids = ids_of(ids, count) if ids is not None else None
+        groups = named or [str(m.get("source", "")) for m in metadata]
+        names = list(given_ids or ()) or [
+            content_key(f"{g}\0{t}").hex()[:24] for g, t in zip(groups, texts, strict=True)
+        ]
+        if count == 0:
+            return []
+        vectors = (
+            self._vectors(names, texts, progress)
+            if embeddings is None
+            else [row.tobytes() for row in self.space.accept(embeddings, count)]
+        )
+        parts = zip(names, texts, metadata, groups, vectors, strict=True)
+        chunks = {id_: NewChunk(id_, t, m, g or id_, v) for id_, t, m, g, v in parts}
+        self.store.chunks.add(list(chunks.values()))
+        return names
+
+    def _vectors(
+        self, names: Sequence[str], texts: Sequence[str], progress: Progress | None
+    ) -> list[bytes]:
+        hashes = self.store.chunks.text_hashes(names)
+        kept = [
+            id_ for id_, t in zip(names, texts, strict=True) if hashes.get(id_) == content_key(t)
+        ]
+        known = self.store.chunks.vectors_of(kept)
+        fresh = [t for id_, t in zip(names, texts, strict=True) if id_ not in known]
+        embedded = iter(self.space.documents(fresh, progress) if fresh else ())
+        return [known[id_] if id_ in known else next(embedded) for id_ in names]
+
+    def get(self, ids: Sequence[str]) -> list[Chunk]:
+        """Chunks in the order of ids; unknown and deleted ones are left out."""
+        return self.store.chunks.get(strings(ids, "ids"))
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Hide chunks from search at once; unknown ids are passed over. Returns how many."""
+        return self.store.chunks.delete(strings(ids, "ids"))
+
+    def purge(self) -> int:
+        """Erase deleted chunks and their pairs for good; returns how many chunks."""
+        return self.store.chunks.purge()
+
+    # -- search ---------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str | None = None,
+        *,
+        k: int = 10,
+        deep_memory: bool = False,
+        embedding: ArrayLike | None = None,
+    ) -> list[Hit]:
+        """Find the k nearest chunks, best first.
+
+        Args:
+            query: The question.
+            k: How many.
+            deep_memory: Use the promoted model. If there is none, or its file is damaged, the
+                one before serves, then the frozen embeddings: a search never fails because
+                of training.
+            embedding: Vector (d,) of the question in place of `query`.
+
+        Raises:
+            TypeError: The query is not a string.
+            ValueError: k < 1, neither or both of query and embedding are given, or the
+                embedding has another dimension or is not finite.
+            EmbedderMismatchError: The embedder is not the one that made the vectors.
+        """
+        wanted = as_count(k, "k")
+        vector = self._query_vector(query, embedding)
+        index = self._fresh_index()
+        if index is None or vector is None:
+            return []
+        if deep_memory:
+            adapter = self.registry.adapter(vector.shape[1], self._seen)
+            vector = vector if adapter.is_identity else adapter.apply(vector)
+        scores, rows = index.search(vector, k=min(wanted, max(len(index), 1)))
+        found = self.store.chunks.by_row([row for row in rows[0].tolist() if row >= 0])
+        ranked = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
+        return [Hit(found[row], score) for row, score in ranked if row in found]
+
+    def _query_vector(
+        self, query: str | None, embedding: ArrayLike | None
+    ) -> NDArray[np.float32] | None:
+        if (query is None) == (embedding is None):
+            raise ValueError("query: expected either a query or embedding=, got both or neither")
+        if query is not None and not isinstance(query, str):
+            raise TypeError(f"query: expected str, got {type(query).__name__}")
+        dimension = self.space.dimension()
+        if dimension is None:  # nothing was added yet
+            return None
+        if embedding is not None:
+            return as_queries(embedding, "embedding", dimension=dimension)
+        assert query is not None
+        return self.space.query(query)
+
+    def _fresh_index(self) -> _core.Index | None:
+        """The index, caught up with what this and other processes wrote."""
+        counters = self.store.counters()
+        if self._index is not None and counters == self._seen:
+            return self._index
+        dimension = self.space.dimension()
+        if dimension is None:
+            return None
+        if self._index is None or counters[1] != self._seen[1]:  # rows were purged: start anew
+            self._index, self._seen = _core.Index(dimension, metric="ip"), (0, 0)
+        changed = self.store.chunks.changed_since(self._seen[0])
+        gone = [change.row for change in changed if change.embedding is None]
+        alive = [change for change in changed if change.embedding is not None]
+        self._index.remove(np.array(gone, dtype=np.int64))
+        if alive:
+            vectors = np.frombuffer(b"".join(c.embedding or b"" for c in alive), dtype=np.float32)
+            rows = np.array([c.row for c in alive], dtype=np.int64)
+            self._index.add(vectors.reshape(len(rows), dimension), rows)
+        self._seen = counters
+        return self._index
+
+    # -- learning -------------------------------------------------------------------------
+
+    def add_pairs(self, pairs: Iterable[Pair]) -> int:
+        """Keep training pairs, all or none; returns how many are new.
+
+        Raises:
+            TypeError: An item is not a `Pair`.
+            ValueError: A question is empty, a chunk id unknown, or a relevance not finite.
+        """
+        return self.store.pairs.add(pairs_of(pairs))
+
+    def tune(
+        self,
+        pairs: Iterable[Pair] = (),
+        *,
+        strategy: str = "auto",
+        hyperparameters: Mapping[str, Any] | None = None,
+        coverage: float = 0.5,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> TuningRun:
+        """Learn from all pairs, prove the gain, and serve the model only if it is proven.
+
+        Args:
+            pairs: Further pairs, kept first.
+            strategy: See `ragtune.fit`, also for the arguments that follow.
+            hyperparameters: Overrides of the strategy's own.
+            coverage: Share of traffic that falls on documents with questions.
+            seed: Decides folds and resamples.
+            progress: Called with (done, total), first for embedding, then for learning.
+
+        Raises:
+            ValueError: There are no pairs, or an argument is wrong. The run is kept as failed
+                and what served before still serves.
+        """
+        self.add_pairs(pairs)
+        options = Options(strategy, dict(hyperparameters or {}), coverage, seed)
+        return self._learning.tune(options, progress)
+
+    def evaluate(
+        self,
+        queries: Sequence[str],
+        relevance: Sequence[Mapping[str, float]],
+        *,
+        metrics: Sequence[str] = METRICS,
+        coverage: float = 0.5,
+        progress: Progress | None = None,
+    ) -> Report:
+        """Compare the frozen embeddings with the promoted model on questions of your own.
+
+        `seen` are the queries with a relevant chunk that has training pairs. The verdict says
+        only what is served: nothing is promoted or taken back here.
+
+        Args:
+            queries: Questions that were not learned from.
+            relevance: One mapping {chunk id: grade} per query.
+            metrics: Names such as "ndcg@10".
+            coverage: Weight of the seen queries in `overall`.
+            progress: Called with (embedded, to embed).
+
+        Raises:
+            ValueError: Lengths differ, a chunk id is unknown, or no query has a relevant chunk.
+        """
+        questions = self._learning.questions(queries, relevance, progress)
+        index = self._fresh_index()
+        assert index is not None  # questions() found their chunks
+        adapter = self.registry.adapter(questions.vectors.shape[1], self._seen)
+        return self._learning.evaluate(index, adapter, questions, metrics, coverage)

@@ -1,0 +1,81 @@
+"""Which model serves: the newest promoted one whose file is what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+import warnings
+from pathlib import Path
+
+from ragtune import _core
+from ragtune.model import Model, load
+from ragtune.store import Store
+from ragtune.types import CorruptFileError
+
+
+class Registry:
+    """Model files of a memory and what the store says of them."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+        self._loaded: tuple[tuple[int, int], _core.Adapter] | None = None
+
+    def publish(self, model: Model, run_id: str) -> int:
+        """Keep a model and return its version; it serves if its verdict is `promote`.
+
+        The file is complete on disk before the store speaks of it.
+        """
+        self._folder.mkdir(exist_ok=True)
+        model_id = uuid.uuid4().hex
+        path = self._folder / f"{model_id}.ragtune"
+        model.space = self._store.vectors.space() or b""
+        model.save(path)
+        verdict = model.report.verdict.decision
+        return self._store.models.add(
+            id=model_id,
+            run_id=run_id,
+            file=path.name,
+            sha256=_sha256(path),
+            verdict=verdict,
+            promoted=verdict == "promote",
+        )
+
+    def adapter(self, dimension: int, counters: tuple[int, int]) -> _core.Adapter:
+        """The adapter that serves; the identity if no promoted model can be read.
+
+        Args:
+            dimension: Dimension of the queries.
+            counters: The store's state, so that files are read only when it changed.
+        """
+        if self._loaded is None or self._loaded[0] != counters:
+            self._loaded = counters, self._newest_readable(dimension)
+        return self._loaded[1]
+
+    def _newest_readable(self, dimension: int) -> _core.Adapter:
+        space = self._store.vectors.space() or b""
+        for row in self._store.models.promoted():
+            path = self._folder / Path(row["file"]).name
+            try:
+                model = self._checked(path, row["sha256"], space)
+            except (OSError, RuntimeError, ValueError, CorruptFileError) as error:
+                warnings.warn(
+                    f"model {row['version']} cannot serve, the one before does: {error}",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+                continue
+            return model.adapter
+        return _core.Adapter.identity(dimension)
+
+    def _checked(self, path: Path, sha256: str, space: bytes) -> Model:
+        if _sha256(path) != sha256:
+            raise CorruptFileError(f"{path}: not the file that was published")
+        model = load(path)
+        if model.space != space:
+            raise CorruptFileError(f"{path}: made for another embedding space")
+        return model
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,123 @@
+"""Which embedder made a memory's vectors, and whether the one at hand is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune.arrays import as_matrix, unit_rows
+from ragtune.embed import Fingerprint, as_embedder, fingerprint
+from ragtune.store import Store, content_key
+from ragtune.types import Embedder, EmbedderMismatchError, Progress
+
+GIVEN = "given"  # name of a space whose vectors came from the caller, without an embedder
+BATCH = 256  # texts between two commits of the cache
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+
+class EmbeddingSpace:
+    """The embedder of a memory, checked once against the vectors that are stored."""
+
+    def __init__(self, store: Store, embedder: object | None) -> None:
+        """Keep the embedder; it is loaded when a text is first embedded."""
+        self._store = store
+        self._given = embedder
+        self._checked: Embedder | None = None
+
+    def dimension(self) -> int | None:
+        """Dimension of the stored vectors, None while there are none."""
+        stored = self._store.vectors.space()
+        return Fingerprint.from_bytes(stored).dimension if stored else None
+
+    def embedder(self) -> Embedder:
+        """The embedder, after its probe vectors were held against the stored ones.
+
+        Raises:
+            EmbedderMismatchError: The vectors are of another space.
+            ValueError: The vectors were given and so was no embedder.
+        """
+        if self._checked is None:
+            stored = self._store.vectors.space()
+            known = Fingerprint.from_bytes(stored) if stored else None
+            if known and known.name == GIVEN and self._given is None:
+                raise ValueError(
+                    "embedder: expected one, because this memory's vectors were given; "
+                    "pass Memory(..., embedder=) or embedding="
+                )
+            embedder = as_embedder(self._given)
+            mine = fingerprint(embedder)
+            self._hold_against(known, mine)
+            if stored is None:
+                self._store.vectors.set_space(mine.to_bytes())
+            self._checked = embedder
+        return self._checked
+
+    def _hold_against(self, known: Fingerprint | None, mine: Fingerprint) -> None:
+        if known is None:
+            return
+        same = known.dimension == mine.dimension if known.name == GIVEN else known.matches(mine)
+        if not same:
+            raise EmbedderMismatchError(
+                f"embedder: expected the one that made this memory's vectors; {known.explain(mine)}"
+            )
+
+    def accept(self, vectors: object, count: int) -> NDArray[np.float32]:
+        """Vectors that the caller embedded, as unit rows (count, d); claims the space for them.
+
+        Raises:
+            EmbedderMismatchError: The dimension is not that of the stored vectors.
+            TypeError, ValueError: They are not a finite (count, d) matrix.
+        """
+        matrix = as_matrix(vectors, "embeddings")  # type: ignore[arg-type]
+        if len(matrix) != count:
+            raise ValueError(f"embeddings: expected {count} rows, got {len(matrix)}")
+        expected = self.dimension()
+        if expected is None and self._given is not None:
+            expected = self.embedder().dimension
+        if expected not in (None, matrix.shape[1]):
+            raise EmbedderMismatchError(
+                f"embeddings: expected {expected} dimensions, got {matrix.shape[1]}"
+            )
+        if expected is None:
+            probes = np.zeros((0, matrix.shape[1]), dtype=np.float32)
+            self._store.vectors.set_space(Fingerprint(GIVEN, matrix.shape[1], probes).to_bytes())
+        return unit_rows(matrix)
+
+    def documents(self, texts: Sequence[str], progress: Progress | None) -> list[bytes]:
+        """Vectors of passages as float32 bytes; what is known by content is not embedded again."""
+        embedder = self.embedder()
+        return self._cached(
+            texts, [content_key(t) for t in texts], embedder.embed_documents, progress
+        )
+
+    def questions(self, texts: Sequence[str], progress: Progress | None) -> NDArray[np.float32]:
+        """Vectors of questions, (n, d); kept by content."""
+        embedder = self.embedder()
+        keys = [content_key(f"question\0{text}") for text in texts]
+        vectors = self._cached(texts, keys, embedder.embed_queries, progress)
+        return np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(texts), -1)
+
+    def query(self, text: str) -> NDArray[np.float32]:
+        """Vector of one question, (1, d)."""
+        return self.embedder().embed_queries([text])
+
+    def _cached(
+        self, texts: Sequence[str], keys: list[bytes], embed: Embed, progress: Progress | None
+    ) -> list[bytes]:
+        """Embed what is missing, a batch at a time, each batch committed."""
+        known = self._store.vectors.get(dict.fromkeys(keys))
+        text_of = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        missing = list(text_of)
+        missing.sort(key=lambda key: len(text_of[key]))  # batches of like length pad less
+        for first in range(0, len(missing), BATCH):
+            part = missing[first : first + BATCH]
+            vectors = embed([text_of[key] for key in part])
+            fresh = {key: vector.tobytes() for key, vector in zip(part, vectors, strict=True)}
+            self._store.vectors.put(fresh)
+            known |= fresh
+            if progress:
+                progress(first + len(part), len(missing))
+        return [known[key] for key in keys]

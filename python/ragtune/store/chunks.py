@@ -1,0 +1,262 @@
+"""Chunks and their vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from ragtune.store.database import Database, bump, next_change, now, parts
+from ragtune.store.schema import chunks, embeddings, pairs, spaces
+from ragtune.types import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A chunk to be written, with its vector as float32 bytes."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any]
+    source: str
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A chunk row that changed; `embedding` is None if it can no longer be found."""
+
+    row: int
+    embedding: bytes | None
+
+
+def content_key(text: str) -> bytes:
+    """What a text is known by: its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    row: int
+    text_hash: bytes
+    metadata: Mapping[str, Any]
+    source: str
+    embedding: bytes
+    deleted_at: datetime | None
+
+    def same_as(self, chunk: NewChunk) -> bool:
+        mine = self.text_hash, self.metadata, self.source, self.embedding, self.deleted_at
+        theirs = content_key(chunk.text), dict(chunk.metadata), chunk.source, chunk.embedding, None
+        return mine == theirs
+
+
+class ChunkTable:
+    """Chunks of one owner. Deleted ones are hidden at once and kept until purged."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def changed_since(self, change: int) -> list[ChangedRow]:
+        """Rows written after `change`, in row order."""
+        query = (
+            select(chunks.c.row, chunks.c.embedding, chunks.c.deleted_at)
+            .where(self._database.own(chunks), chunks.c.change > change)
+            .order_by(chunks.c.row)
+        )
+        with self._database.reading() as connection:
+            return [
+                ChangedRow(row, None if deleted_at else embedding)
+                for row, embedding, deleted_at in connection.execute(query)
+            ]
+
+    def add(self, new: Sequence[NewChunk]) -> None:
+        """Write all chunks or none; an id that is there is replaced and comes alive.
+
+        Chunks that are there already as they are cost nothing, also no new index entry.
+        """
+        with self._database.writing() as connection:
+            known = self._known(connection, [chunk.id for chunk in new])
+            fresh = [chunk for chunk in new if chunk.id not in known]
+            changed = [c for c in new if c.id in known and not known[c.id].same_as(c)]
+            if not fresh and not changed:
+                return
+            change, moment = next_change(connection), now()
+            if fresh:
+                values = [self._values(c, change, moment) | {"created_at": moment} for c in fresh]
+                connection.execute(insert(chunks), values)
+            if changed:
+                statement = update(chunks).where(chunks.c.row == sa.bindparam("known_row"))
+                rows = [
+                    self._values(c, change, moment) | {"known_row": known[c.id].row}
+                    for c in changed
+                ]
+                connection.execute(statement, rows)
+            for part in parts([content_key(chunk.text) for chunk in (*fresh, *changed)]):
+                pending = self._database.own(embeddings), embeddings.c.key.in_(part)
+                connection.execute(sa.delete(embeddings).where(*pending))
+
+    def _known(self, connection: Connection, ids: Sequence[str]) -> dict[str, _Known]:
+        columns = "id", "row", "text_hash", "metadata", "source", "embedding", "deleted_at"
+        return {id_: _Known(*rest) for id_, *rest in self._by_ids(connection, ids, *columns)}
+
+    def _values(self, chunk: NewChunk, change: int, moment: datetime) -> dict[str, Any]:
+        return {
+            "owner": self._database.owner,
+            "id": chunk.id,
+            "text": chunk.text,
+            "text_hash": content_key(chunk.text),
+            "metadata": dict(chunk.metadata),
+            "source": chunk.source,
+            "embedding": chunk.embedding,
+            "change": change,
+            "updated_at": moment,
+            "deleted_at": None,
+        }
+
+    def get(self, ids: Sequence[str]) -> list[Chunk]:
+        """Living chunks in the order of ids; unknown ones are left out."""
+        with self._database.reading() as connection:
+            found = {
+                id_: Chunk(id_, text, metadata, source)
+                for id_, text, metadata, source in self._by_ids(
+                    connection, ids, "id", "text", "metadata", "source", alive=True
+                )
+            }
+        return [found[id_] for id_ in ids if id_ in found]
+
+    def by_row(self, rows: Sequence[int]) -> dict[int, Chunk]:
+        """Living chunks of the given rows."""
+        columns = chunks.c.row, chunks.c.id, chunks.c.text, chunks.c["metadata"], chunks.c.source
+        found: dict[int, Chunk] = {}
+        with self._database.reading() as connection:
+            for part in parts(rows):
+                query = select(*columns).where(
+                    self._database.own(chunks),
+                    chunks.c.row.in_(part),
+                    chunks.c.deleted_at.is_(None),
+                )
+                found |= {row: Chunk(*rest) for row, *rest in connection.execute(query)}
+        return found
+
+    def text_hashes(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Hash of the text of each living chunk among ids."""
+        with self._database.reading() as connection:
+            return dict(self._by_ids(connection, ids, "id", "text_hash", alive=True))
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Vector of each living chunk among ids."""
+        with self._database.reading() as connection:
+            return dict(self._by_ids(connection, ids, "id", "embedding", alive=True))
+
+    def rows_and_sources(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Row and source of each living chunk among ids."""
+        with self._database.reading() as connection:
+            found = self._by_ids(connection, ids, "id", "row", "source", alive=True)
+            return {id_: (row, source) for id_, row, source in found}
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Hide chunks from search; unknown ids are passed over. Returns how many were there."""
+        count = 0
+        with self._database.writing() as connection:
+            change, moment = next_change(connection), now()
+            for part in parts(ids):
+                mine = (
+                    self._database.own(chunks),
+                    chunks.c.id.in_(part),
+                    chunks.c.deleted_at.is_(None),
+                )
+                statement = update(chunks).where(*mine)
+                count += connection.execute(
+                    statement.values(deleted_at=moment, change=change)
+                ).rowcount
+        return count
+
+    def purge(self) -> int:
+        """Erase deleted chunks and their pairs for good; returns how many chunks."""
+        with self._database.writing() as connection:
+            gone = self._database.own(chunks), chunks.c.deleted_at.is_not(None)
+            rows = select(chunks.c.row).where(*gone)
+            connection.execute(sa.delete(pairs).where(pairs.c.chunk_row.in_(rows)))
+            count = connection.execute(sa.delete(chunks).where(*gone)).rowcount
+            next_change(connection)
+            bump(connection, "generation")
+        return count
+
+    def count(self) -> int:
+        """Living chunks."""
+        query = select(func.count()).where(
+            self._database.own(chunks), chunks.c.deleted_at.is_(None)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
+
+    def living(self) -> list[tuple[int, str, bytes]]:
+        """(row, source, vector) of every living chunk, in row order."""
+        query = (
+            select(chunks.c.row, chunks.c.source, chunks.c.embedding)
+            .where(self._database.own(chunks), chunks.c.deleted_at.is_(None))
+            .order_by(chunks.c.row)
+        )
+        with self._database.reading() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def _by_ids(
+        self, connection: Connection, ids: Sequence[str], *columns: str, alive: bool = False
+    ) -> Iterator[Any]:
+        for part in parts(ids):
+            query = select(*(chunks.c[name] for name in columns)).where(
+                self._database.own(chunks), chunks.c.id.in_(part)
+            )
+            if alive:
+                query = query.where(chunks.c.deleted_at.is_(None))
+            yield from (tuple(row) for row in connection.execute(query))
+
+
+class VectorTable:
+    """The embedding space, and vectors by content: of questions and of interrupted work."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def space(self) -> bytes | None:
+        """Fingerprint of the embedder that made the vectors, if there are any yet."""
+        query = select(spaces.c.fingerprint).where(self._database.own(spaces))
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def set_space(self, fingerprint: bytes) -> None:
+        """Say which embedder makes the vectors; the first one to say so stays."""
+        with self._database.writing() as connection:
+            known = select(spaces.c.owner).where(self._database.own(spaces))
+            if connection.execute(known).first() is None:
+                connection.execute(
+                    insert(spaces).values(owner=self._database.owner, fingerprint=fingerprint)
+                )
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Vectors that are known by content."""
+        found: dict[bytes, bytes] = {}
+        with self._database.reading() as connection:
+            for part in parts(list(keys)):
+                mine = self._database.own(embeddings), embeddings.c.key.in_(part)
+                query = select(embeddings.c.key, embeddings.c.embedding).where(*mine)
+                found |= {key: vector for key, vector in connection.execute(query)}
+        return found
+
+    def put(self, vectors: Mapping[bytes, bytes]) -> None:
+        """Keep vectors by content, so that interrupted work goes on where it was."""
+        with self._database.writing() as connection:
+            for part in parts(list(vectors)):
+                mine = self._database.own(embeddings), embeddings.c.key.in_(part)
+                connection.execute(delete(embeddings).where(*mine))
+            rows = [
+                {"owner": self._database.owner, "key": k, "embedding": v}
+                for k, v in vectors.items()
+            ]
+            if rows:
+                connection.execute(insert(embeddings), rows)

@@ -1,0 +1,393 @@
+import json
+import sqlite3
+import warnings
+
+import numpy as np
+import pytest
+from conftest import HashEmbedder, planted
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+import ragtune
+from ragtune import Pair
+
+TEXTS = ["refunds go to billing", "the cat sat on the mat", "python is a language"]
+
+
+def ids(hits):
+    return [hit.id for hit in hits]
+
+
+def test_added_chunks_are_found(memory):
+    assert memory.add(TEXTS, ids=["a", "b", "c"]) == ["a", "b", "c"]
+    hits = memory.search("cat on the mat", k=2)
+    assert ids(hits)[0] == "b"
+    assert hits[0].text == TEXTS[1]
+    assert hits[0].score > hits[1].score
+    assert len(memory) == 3
+
+
+def test_empty_memory_finds_nothing(memory):
+    assert memory.search("anything") == []
+    assert memory.add([]) == []
+    assert memory.search("anything", deep_memory=True) == []
+
+
+def test_same_id_replaces(memory):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    memory.add(["a dog barks"], ids=["b"], metadatas=[{"n": 1}])
+    assert len(memory) == 3
+    assert memory.get(["b"])[0].metadata == {"n": 1}
+    assert ids(memory.search("dog barks", k=1)) == ["b"]
+
+
+def test_made_ids_are_the_same_each_time(memory):
+    first = memory.add(TEXTS)
+    assert memory.add(TEXTS) == first
+    assert len(memory) == 3
+
+
+def test_unchanged_texts_are_not_embedded_again(memory, embedder):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    calls = embedder.calls
+    memory.add([*TEXTS[:2], "new text"], ids=["a", "b", "c"])
+    assert embedder.calls == calls + 1
+
+
+def test_deleted_chunks_are_gone_at_once_and_come_back_when_added(memory):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    memory.search("cat")
+    assert memory.delete(["b", "nobody"]) == 1
+    assert memory.delete(["b"]) == 0
+    assert memory.get(["b"]) == []
+    assert "b" not in ids(memory.search("cat on the mat"))
+    memory.add([TEXTS[1]], ids=["b"])
+    assert ids(memory.search("cat on the mat", k=1)) == ["b"]
+
+
+def test_purge_erases_texts_and_pairs(memory, tmp_path):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    memory.add_pairs([Pair("where is the cat", "b"), Pair("which language", "c")])
+    memory.delete(["b"])
+    assert memory.purge() == 1
+    assert len(memory.search("cat", k=5)) == 2
+    memory.close()
+    database = sqlite3.connect(tmp_path / "memory/store.sqlite")
+    assert database.execute("select count(*) from chunks").fetchone() == (2,)
+    assert database.execute("select question from pairs").fetchall() == [("which language",)]
+    assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_reopened_memory_holds_the_same(tmp_path, embedder):
+    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+        memory.add(TEXTS, ids=["a", "b", "c"], metadatas=[{"k": [1, "ä"]}, {}, {}])
+        found = memory.search("cat")
+    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder()) as again:
+        assert again.search("cat") == found
+        assert again.get(["a"])[0].metadata == {"k": [1, "ä"]}
+
+
+def test_another_process_is_seen_at_the_next_search(tmp_path, embedder):
+    with (
+        ragtune.Memory(tmp_path / "m", embedder=embedder) as one,
+        ragtune.Memory(tmp_path / "m", embedder=embedder) as two,
+    ):
+        one.add(TEXTS, ids=["a", "b", "c"])
+        assert ids(two.search("cat on the mat", k=1)) == ["b"]
+        one.delete(["b"])
+        one.purge()
+        assert "b" not in ids(two.search("cat on the mat", k=3))
+
+
+def test_owners_never_see_each_other(tmp_path, embedder):
+    with (
+        ragtune.Memory(tmp_path / "m", embedder=embedder, owner="one") as one,
+        ragtune.Memory(tmp_path / "m", embedder=embedder, owner="two") as two,
+    ):
+        one.add(TEXTS, ids=["a", "b", "c"])
+        one.add_pairs([Pair("cat", "b")])
+        two.add(["something else"], ids=["a"])
+        assert two.get(["a"])[0].text == "something else"
+        assert one.get(["a"])[0].text == TEXTS[0]
+        assert two.get(["b"]) == []
+        assert two.delete(["b"]) == 0
+        assert ids(two.search("cat on the mat")) == ["a"]
+        assert len(one) == 3
+        assert two.store.pairs.living() == []
+        with pytest.raises(ValueError, match="expected the id of a chunk, got 'b'"):
+            two.add_pairs([Pair("cat", "b")])
+        two.delete(["a"])
+        assert two.purge() == 1
+        assert len(one.search("cat", k=5)) == 3
+
+
+def test_given_vectors_need_no_embedder(tmp_path):
+    x = np.random.default_rng(0).normal(size=(5, 8))
+    with ragtune.Memory(tmp_path / "m") as memory:
+        memory.add(list("abcde"), ids=list("abcde"), embeddings=x)
+        assert ids(memory.search(embedding=x[3], k=1)) == ["d"]
+        with pytest.raises(ValueError, match="embedder: expected one, because this memory's"):
+            memory.search("text")
+        with pytest.raises(ragtune.EmbedderMismatchError, match="expected 8 dimensions, got 4"):
+            memory.add(["f"], embeddings=x[:1, :4])
+        with pytest.raises(ValueError, match="embedding: expected 8 dimensions, got 9"):
+            memory.search(embedding=np.ones(9))
+
+
+class Turned(HashEmbedder):
+    name = "turned"
+
+    def embed_documents(self, texts):
+        return np.ascontiguousarray(super().embed_documents(texts)[:, ::-1])
+
+    embed_queries = embed_documents
+
+
+@pytest.mark.parametrize("foreign", [Turned(), HashEmbedder(64)])
+def test_foreign_embedding_space_is_refused(tmp_path, embedder, foreign):
+    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+        memory.add(TEXTS)
+    with ragtune.Memory(tmp_path / "m", embedder=foreign) as again:
+        for call in (lambda: again.search("cat"), lambda: again.add(["x"])):
+            with pytest.raises(ragtune.EmbedderMismatchError, match="expected the one that made"):
+                call()
+        assert len(again) == 3
+
+
+def test_store_of_a_newer_version_is_refused(tmp_path, embedder):
+    ragtune.Memory(tmp_path / "m", embedder=embedder).close()
+    database = sqlite3.connect(tmp_path / "m/store.sqlite")
+    database.execute("update meta set value = 99 where key = 'schema_version'")
+    database.commit()
+    database.close()
+    with pytest.raises(
+        ragtune.StoreVersionError, match="expected schema version 1 or older, got 99"
+    ):
+        ragtune.Memory(tmp_path / "m")
+
+
+def test_second_writer_gets_a_lock_error(tmp_path, embedder, monkeypatch):
+    monkeypatch.setattr("ragtune.store.database.LOCK_TIMEOUT_S", 0.1)
+    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+        memory.add(TEXTS)
+        other = sqlite3.connect(tmp_path / "m/store.sqlite", isolation_level=None)
+        other.execute("begin immediate")
+        with pytest.raises(ragtune.StoreLockedError, match="another process"):
+            memory.add(["more"])
+        other.execute("rollback")
+        other.close()
+        memory.add(["more"])
+        assert len(memory) == 4
+
+
+def test_interrupted_add_goes_on_where_it_was(tmp_path):
+    class Breaking(HashEmbedder):
+        def embed_documents(self, texts):
+            if self.calls > 600:
+                raise ConnectionError("gone")
+            return super().embed_documents(texts)
+
+    texts = [f"text number {i}" for i in range(1000)]
+    with ragtune.Memory(tmp_path / "m", embedder=Breaking()) as memory:
+        with pytest.raises(ConnectionError):
+            memory.add(texts)
+        assert len(memory) == 0
+    second = HashEmbedder()
+    with ragtune.Memory(tmp_path / "m", embedder=second) as memory:
+        memory.add(texts)
+        assert len(memory) == 1000
+        assert second.calls < 1000 - 500
+
+
+def taught(memory, nq=300, **kwargs):
+    """A memory whose questions a linear adapter can learn."""
+    corpus, queries, qrels = planted(nq=nq, **kwargs)
+    vectors = {f"chunk {i}": v for i, v in enumerate(corpus)}
+    vectors |= {f"question {i}": v for i, v in enumerate(queries)}
+
+    class Planted:
+        name, dimension = "planted", 16
+
+        def embed_documents(self, texts):
+            rows = np.array([vectors.get(text, np.ones(16)) for text in texts], dtype=np.float32)
+            return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+        embed_queries = embed_documents
+
+    opened = ragtune.Memory(memory, embedder=Planted())
+    names = [f"chunk {i}" for i in range(len(corpus))]
+    opened.add(names, ids=names)
+    pairs = [Pair(f"question {q}", f"chunk {row}") for q, g in enumerate(qrels) for row in g]
+    return opened, pairs
+
+
+def test_proven_model_serves_only_when_asked(tmp_path):
+    memory, pairs = taught(tmp_path / "m")
+    run = memory.tune(pairs)
+    assert (run.status, run.promoted, run.version) == ("completed", True, 1)
+    assert "promote" in run._repr_html_()
+    plain, deep = (
+        memory.search("question 0", k=5),
+        memory.search("question 0", k=5, deep_memory=True),
+    )
+    assert ids(plain) != ids(deep) or [h.score for h in plain] != [h.score for h in deep]
+    stored = memory.store.runs.list()[0]
+    assert (stored["status"], stored["pair_count"]) == ("completed", 300)
+    assert ragtune.Report.from_json(stored["report"]) == run.report
+
+
+def test_unproven_model_is_kept_but_does_not_serve(tmp_path):
+    memory, pairs = taught(tmp_path / "m")
+    wrong = [
+        Pair(p.question, q.chunk_id) for p, q in zip(pairs, pairs[7:] + pairs[:7], strict=True)
+    ]
+    run = memory.tune(wrong)
+    assert not run.promoted
+    assert memory.search("question 0", deep_memory=True) == memory.search("question 0")
+
+
+def test_failed_run_is_kept_with_its_reason(memory):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    with pytest.raises(ValueError, match="pairs: expected at least one, got none"):
+        memory.tune()
+    with pytest.raises(ValueError, match="strategy: expected one of"):
+        memory.tune([Pair("cat", "b")], strategy="magic")
+    runs = memory.store.runs.list()
+    assert [run["status"] for run in runs] == ["failed", "failed"]
+    assert "strategy: expected" in runs[0]["error"]
+
+
+def test_cancelled_run_leaves_what_served(tmp_path):
+    memory, pairs = taught(tmp_path / "m")
+    memory.tune(pairs)
+    before = memory.search("question 1", deep_memory=True)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        memory.tune(seed=5, progress=stop)
+    assert memory.store.runs.list()[0]["status"] == "cancelled"
+    assert memory.search("question 1", deep_memory=True) == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed"])
+def test_damaged_model_falls_back_to_the_one_before_then_to_none(tmp_path, damage):
+    memory, pairs = taught(tmp_path / "m")
+    memory.tune(pairs, hyperparameters={"alpha": 1.0})
+    first = memory.search("question 1", deep_memory=True)
+    memory.tune(hyperparameters={"alpha": 0.5})
+    assert memory.search("question 1", deep_memory=True) != first
+    rows = memory.store.models.promoted()
+    assert [row["version"] for row in rows] == [2, 1]
+    for row, expected in zip(rows, [first, memory.search("question 1")], strict=True):
+        path = tmp_path / "m/models" / row["file"]
+        if damage == "missing":
+            path.unlink()
+        else:
+            whole = bytearray(path.read_bytes())
+            whole[200] ^= 1
+            path.write_bytes(whole[:-9] if damage == "cut" else whole)
+        reopened = ragtune.Memory(tmp_path / "m", embedder=memory.space.embedder())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert reopened.search("question 1", deep_memory=True) == expected
+        assert any(f"model {row['version']} cannot serve" in str(w.message) for w in caught)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert memory.search("question 1", deep_memory=True)
+
+
+def test_evaluate_compares_frozen_and_promoted(tmp_path):
+    memory, pairs = taught(tmp_path / "m", nq=400)
+    memory.tune(pairs[:300])
+    report = memory.evaluate(
+        [p.question for p in pairs[300:]], [{p.chunk_id: 1.0} for p in pairs[300:]]
+    )
+    assert report.overall["ndcg@10"].difference > 0.05
+    assert report.seen.queries + report.unseen.queries == 100
+    assert report.verdict.reason == "the promoted model serves"
+    assert json.loads(report.to_json())
+
+
+def test_evaluate_without_a_model_shows_no_difference(memory):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    report = memory.evaluate(["cat", "language"], [{"b": 1.0}, {"c": 2.0}])
+    assert report.overall["ndcg@10"].difference == 0
+    assert report.verdict.reason == "no model serves"
+
+
+def test_pair_is_kept_once_and_takes_the_new_relevance(memory):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    assert memory.add_pairs([Pair("cat", "b"), Pair("cat", "b")]) == 1
+    assert memory.add_pairs([Pair("cat", "b", relevance=0.5), Pair("cat", "a")]) == 1
+    assert [p.relevance for p in memory.store.pairs.living()] == [0.5, 1.0]
+
+
+def test_pairs_of_deleted_chunks_are_left_out(memory):
+    memory.add(TEXTS, ids=["a", "b", "c"])
+    memory.add_pairs([Pair("cat", "b"), Pair("language", "c")])
+    memory.delete(["b"])
+    assert [p.question for p in memory.store.pairs.living()] == ["language"]
+
+
+class MemoryAgainstDict(RuleBasedStateMachine):
+    """add, replace, delete, purge and reopen in any order, against a dict."""
+
+    @initialize(seed=st.integers(0, 10**9))
+    def start(self, seed):
+        import tempfile
+
+        self.folder = tempfile.TemporaryDirectory()
+        self.embedder = HashEmbedder(8)
+        self.memory = ragtune.Memory(self.folder.name, embedder=self.embedder)
+        self.model = {}
+
+    @rule(
+        chunks=st.dictionaries(
+            st.sampled_from("abcdefgh"),
+            st.sampled_from(["one two", "two three", "four"]),
+            max_size=4,
+        )
+    )
+    def add(self, chunks):
+        self.memory.add(list(chunks.values()), ids=list(chunks))
+        self.model |= chunks
+
+    @rule(gone=st.lists(st.sampled_from("abcdefgh"), max_size=4, unique=True))
+    def delete(self, gone):
+        assert self.memory.delete(gone) == len(set(gone) & self.model.keys())
+        self.model = {i: t for i, t in self.model.items() if i not in gone}
+
+    @rule()
+    def purge(self):
+        self.memory.purge()
+
+    @rule()
+    def reopen(self):
+        self.memory.close()
+        self.memory = ragtune.Memory(self.folder.name, embedder=self.embedder)
+
+    @rule(k=st.integers(1, 9))
+    def search(self, k):
+        hits = self.memory.search("two", k=k)
+        assert len(hits) == min(k, len(self.model))
+        assert all(self.model[hit.id] == hit.text for hit in hits)
+        assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+
+    @invariant()
+    def holds_the_same(self):
+        if hasattr(self, "memory"):
+            assert {c.id: c.text for c in self.memory.get(list("abcdefgh"))} == self.model
+
+    def teardown(self):
+        if hasattr(self, "memory"):
+            self.memory.close()
+            self.folder.cleanup()
+
+
+MemoryAgainstDict.TestCase.settings = settings(
+    max_examples=15, stateful_step_count=20, deadline=None
+)
+TestMemoryAgainstDict = MemoryAgainstDict.TestCase
