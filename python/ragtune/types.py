@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,12 +83,18 @@ class Pair:
     source: str = "imported"
 
 
-@runtime_checkable
 class Embedder(Protocol):
     """Turns texts into rows of unit length, shape (n, dimension)."""
 
-    name: str
-    dimension: int
+    @property
+    def name(self) -> str:
+        """Which model this is, for people."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Columns of what it returns; may ask a server the first time."""
+        ...
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed passages."""
