@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +20,8 @@ def plot_report(report: Report) -> Figure:
     Raises:
         ImportError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('plots need matplotlib: pip install "ragtune[plot]"') from error
     slices = report.slices
-    figure = Figure(figsize=(3.6 * len(slices), 3.4), layout="constrained")
+    figure = _figure_class()(figsize=(3.6 * len(slices), 3.4), layout="constrained")
     axes = figure.subplots(1, len(slices), sharey=True, squeeze=False)[0]
     for axis, (name, part) in zip(axes, slices.items(), strict=True):
         _panel(axis, name, part)
@@ -32,6 +29,22 @@ def plot_report(report: Report) -> Figure:
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     figure.suptitle(f"{report.verdict.decision}: {report.verdict.reason}", fontsize=9, color=TEXT)
     return figure
+
+
+def _figure_class() -> type[Figure]:
+    """A figure that a notebook shows without pyplot, whose global state we leave alone."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('plots need matplotlib: pip install "ragtune[plot]"') from error
+
+    class Picture(Figure):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png", dpi=110)
+            return buffer.getvalue()
+
+    return Picture
 
 
 def _panel(axis: Axes, name: str, part: Slice) -> None:
