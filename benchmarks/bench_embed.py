@@ -1,11 +1,8 @@
-"""Compare LocalEmbedder with sentence-transformers on passages and on one short query.
+"""LocalEmbedder beside sentence-transformers: 500 passages of scifact, and one short query.
 
-    python benchmarks/bench_embed.py --data DIR [--json FILE]
-
-DIR holds scifact/corpus.jsonl. Needs sentence-transformers and torch, which ragtune does not.
+Needs sentence-transformers and torch, which ragtune does not.
 """
 
-import argparse
 import json
 import statistics
 import time
@@ -13,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from common import arguments, finish
 
 from ragtune.embed import LocalEmbedder
 from ragtune.embed.model_folder import find_model
 
 QUERY = "how do I get my money back?"
 QUERY_REPEATS = 50
+PASSAGES, RUNS, THREADS = 500, 5, 2
 
 
 def read_passages(data: Path, count: int) -> list[str]:
@@ -67,21 +66,12 @@ def measure(passages: list[str], runs: int, num_threads: int) -> dict[str, float
     return result
 
 
-def main() -> dict[str, float]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--passages", type=int, default=500)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    passages = read_passages(arguments.data, arguments.passages)
-    result = measure(passages, arguments.runs, arguments.threads)
-    for name, value in result.items():
-        print(f"{name:20} {value:.7g}")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return result
+def main() -> None:
+    options = arguments(__doc__)
+    if not options.data:
+        raise SystemExit("--data: expected the folder of the data sets")
+    result = measure(read_passages(options.data, PASSAGES), RUNS, THREADS)
+    finish("embed", {name: round(value, 8) for name, value in result.items()}, options.save)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ TEXTS = sorted(
 LAYERS = [
     {"types"},
     {"arrays", "inputs"},
-    {"store", "embed", "evaluation", "index", "files", "demo.stdlib"},
+    {"store", "embed", "evaluation", "index", "files", "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "folds", "plots", "space"},
     {"gate", "model", "strategies"},
     {"tuning", "registry"},

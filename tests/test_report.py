@@ -10,11 +10,11 @@ from ragtune.report import Change, Judged, Report, Slice, Verdict, compare
 METRICS = ("recall@1", "recall@10", "ndcg@10")
 
 
-def judged(gain, n=200, seed=0):
+def judged(gain, n=200, seed=0, first_id=0):
     rng = np.random.default_rng(seed)
     before = {metric: rng.uniform(0.2, 0.6, size=n) for metric in METRICS}
     after = {m: values + gain + rng.normal(0, 0.05, size=n) for m, values in before.items()}
-    return Judged(before, after, np.arange(n) // 2)
+    return Judged(before, after, np.arange(n) // 2, np.arange(n) + first_id)
 
 
 def report(seen=None, unseen=None, coverage=0.5):
@@ -30,7 +30,8 @@ def test_overall_weighs_the_slices_by_coverage():
     assert [whole.overall["ndcg@10"].before, whole.overall["ndcg@10"].after] == pytest.approx(
         expected
     )
-    assert whole.overall.queries == 400
+    assert whole.overall.queries == 200  # each is judged twice, and is one query all the same
+    assert report(judged(0.2), judged(0.0, first_id=200)).overall.queries == 400
 
 
 def test_better_and_worse_are_counted():

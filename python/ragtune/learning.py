@@ -176,4 +176,5 @@ def _part(
         {name: values[mask] for name, values in before.items()},
         {name: values[mask] for name, values in after.items()},
         groups[mask],
+        np.flatnonzero(mask),
     )

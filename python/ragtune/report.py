@@ -43,7 +43,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The changes on one kind of queries."""
+    """The changes on one kind of queries.
+
+    `documents` counts groups: sources whose chunks say nearly the same are one. A query that
+    is judged both as seen and as unseen is one query of `overall`, and two of its better or
+    worse.
+    """
 
     queries: int
     documents: int
@@ -176,11 +181,12 @@ def _slice_from(data: dict[str, Any] | None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Scores of the same queries before and after, and the document group of each, (nq,)."""
+    """Scores of the same queries before and after, their document groups and ids, (nq,)."""
 
     before: Scores
     after: Scores
     groups: NDArray[np.int64]
+    ids: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -219,7 +225,8 @@ def _slice(parts: list[tuple[Judged, float]], seed: int) -> Slice:
     weights = np.array([weight / total for _, weight in parts])
     clusters = (dense.astype(np.int32), strata.astype(np.int32), weights)
     changes = {metric: _change(parts, metric, clusters, seed) for metric in parts[0][0].before}
-    return Slice(len(groups), len(np.unique(groups)), changes)
+    queries = np.unique(np.concatenate([part.ids for part, _ in parts]))
+    return Slice(len(queries), len(np.unique(groups)), changes)
 
 
 def _change(

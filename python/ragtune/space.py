@@ -111,7 +111,8 @@ class EmbeddingSpace:
         known = self._store.vectors.get(dict.fromkeys(keys))
         text_of = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         missing = list(text_of)
-        missing.sort(key=lambda key: len(text_of[key]))  # batches of like length pad less
+        # Batches of like length pad less; the long ones first, so that the end is quick.
+        missing.sort(key=lambda key: -len(text_of[key]))
         for first in range(0, len(missing), BATCH):
             part = missing[first : first + BATCH]
             vectors = embed([text_of[key] for key in part])

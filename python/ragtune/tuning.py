@@ -176,7 +176,8 @@ def _judged(
     choice = ridge.honest_choice(outcome, other, is_seen=is_seen, coverage=coverage)
     groups, after = data.query_groups[outcome.queries], outcome.scores(choice)
     control = ridge.control_scores(data, folds, outcome, choice, *grid, seed)
-    return Judged(outcome.scores(), after, groups), Judged(control, after, groups)
+    who = groups, outcome.queries
+    return Judged(outcome.scores(), after, *who), Judged(control, after, *who)
 
 
 def _final(

@@ -15,42 +15,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from ragtune.demo.stdlib_names import ALIASES, PUBLIC_NAMES, SKIPPED
+
 MIN_DOC_CHARS = 20
-
-# Importing these opens a window, prints, starts something or changes the prompt.
-SKIPPED = {
-    "antigravity",
-    "distutils",
-    "encodings",
-    "ensurepip",
-    "idlelib",
-    "lib2to3",
-    "pydoc_data",
-    "readline",
-    "rlcompleter",
-    "test",
-    "tests",
-    "this",
-    "tkinter",
-    "turtle",
-    "turtledemo",
-}
-
-# Where a user finds what the interpreter keeps elsewhere.
-PUBLIC_NAMES = {
-    "_frozen_importlib": "importlib.machinery",
-    "_frozen_importlib_external": "importlib.machinery",
-    "genericpath": "os.path",
-    "nt": "os",
-    "ntpath": "os.path",
-    "nturl2path": "urllib.request",
-    "posix": "os",
-    "posixpath": "os.path",
-    "pyexpat": "xml.parsers.expat",
-}
-
-# A second public name of a base class: its methods belong to the class that people use.
-ALIASES = {"socket.SocketType"}
 
 LITERALS = (type(None), bool, int, float, str, bytes)
 FIELD_OF_TUPLE = "Alias for field number"
@@ -199,10 +166,16 @@ def _public_attributes(module: ModuleType) -> Iterator[tuple[str, Any]]:
     for name in sorted({*dir(module), *getattr(module, "__all__", ())}):
         if name.startswith("_") or f"{module.__name__}.{name}" in ALIASES:
             continue
-        obj = getattr(module, name, None)
+        obj = _as_shipped(module, name)
         is_operator = _name(obj).startswith("__") and _name(obj).endswith("__")
         if inspect.isclass(obj) or (inspect.isroutine(obj) and not is_operator):
             yield name, obj
+
+
+def _as_shipped(module: ModuleType, name: str) -> Any:
+    """The attribute, also where the program has replaced a hook by one of its own."""
+    kept = {"sys": f"__{name}__", "warnings": f"_{name}_orig"}.get(module.__name__, name)
+    return getattr(module, kept, getattr(module, name, None))
 
 
 def _owns(modules: dict[str, ModuleType], source: str, name: str, obj: object) -> bool:

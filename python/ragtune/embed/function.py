@@ -106,7 +106,7 @@ def _has(thing: object, members: tuple[str, ...]) -> bool:
     return all(inspect.getattr_static(thing, member, None) is not None for member in members)
 
 
-def _functions(function: Any) -> tuple[_Function, _Function]:  # noqa: ANN401
+def _functions(function: Any) -> tuple[_Function, _Function]:
     """Return what embeds documents and what embeds queries."""
     if _has(function, _LANGCHAIN_MEMBERS):
         return function.embed_documents, lambda texts: [function.embed_query(t) for t in texts]

@@ -1,0 +1,118 @@
+"""Files of judged questions: `{"question": ..., "chunk_id": ...}` or `"answers": [...]`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragtune import _core
+from ragtune.evaluation import read_beir
+from ragtune.files import line_of
+from ragtune.memory import Memory
+from ragtune.types import Pair
+
+_NAMED = 3  # unknown ids that an error shows
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQuestion:
+    """A question and the grade of each chunk that is judged for it; above 0 is relevant."""
+
+    text: str
+    grades: Mapping[str, float]
+
+
+def read_questions(path: Path) -> list[JudgedQuestion]:
+    """Read a .jsonl file of questions with `chunk_id` or `answers`, and perhaps `relevance`.
+
+    Lines with the same question are one question with several chunks.
+
+    Raises:
+        ValueError: A line is bad; the message names file, line and reason.
+    """
+    columns = _core.read_jsonl(
+        str(path),
+        required=["question"],
+        optional=["chunk_id"],
+        raw=["answers", "relevance"],
+    )
+    grades: dict[str, dict[str, float]] = {}
+    for row, (text, *judged) in enumerate(zip(*columns, strict=True)):
+        try:
+            grades.setdefault(text, {}).update(_grades(text, *judged))
+        except ValueError as error:
+            raise ValueError(f"{path}:{line_of(path, row)}: {error}") from None
+    return [JudgedQuestion(text, judged) for text, judged in grades.items()]
+
+
+def _grades(
+    text: str, chunk_id: str | None, answers: str | None, relevance: str | None
+) -> dict[str, float]:
+    if not text.strip():
+        raise ValueError("question: expected text, got none")
+    if (chunk_id is None) == (answers is None):
+        raise ValueError("expected either 'chunk_id' or 'answers', got both or neither")
+    ids = json.loads(answers) if answers is not None else [chunk_id]
+    if not isinstance(ids, list) or not ids or not all(isinstance(i, str) and i for i in ids):
+        raise ValueError(f"answers: expected a list of chunk ids, got {answers or chunk_id!r}")
+    grade = json.loads(relevance) if relevance is not None else 1.0
+    if isinstance(grade, bool) or not isinstance(grade, int | float) or not math.isfinite(grade):
+        raise ValueError(f"relevance: expected a number, got {relevance}")
+    return dict.fromkeys(ids, float(grade))
+
+
+def keep_known(
+    memory: Memory, questions: Sequence[JudgedQuestion], origin: Path, *, skip_unknown: bool
+) -> tuple[list[JudgedQuestion], int]:
+    """Questions on chunks that the memory has, and how many unknown ids were left out.
+
+    Raises:
+        ValueError: Ids are unknown and skip_unknown is False, or nothing is left.
+    """
+    ids = list(dict.fromkeys(id_ for question in questions for id_ in question.grades))
+    known = memory.store.chunks.rows_and_sources(ids).keys()
+    unknown = [id_ for id_ in ids if id_ not in known]
+    if unknown and not skip_unknown:
+        first = ", ".join(map(repr, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
+        raise ValueError(
+            f"{origin}: {len(unknown):,} of {len(ids):,} chunk ids are not in {memory.path}: "
+            f"{first}; --skip-unknown leaves them out"
+        )
+    kept = [
+        JudgedQuestion(question.text, {i: g for i, g in question.grades.items() if i in known})
+        for question in questions
+    ]
+    kept = [question for question in kept if question.grades]
+    if not kept:
+        raise ValueError(f"{origin}: no question on a chunk of {memory.path}")
+    return kept, len(unknown)
+
+
+def read_pairs(memory: Memory, path: Path | None, *, skip_unknown: bool) -> tuple[list[Pair], int]:
+    """The pairs of a file, none without one, and how many unknown ids were left out.
+
+    Raises:
+        ValueError: As in `read_questions` and `keep_known`.
+    """
+    if path is None:
+        return [], 0
+    kept, unknown = keep_known(memory, read_questions(path), path, skip_unknown=skip_unknown)
+    return [Pair(q.text, id_, grade) for q in kept for id_, grade in q.grades.items()], unknown
+
+
+def read_beir_questions(folder: Path) -> list[JudgedQuestion]:
+    """The test questions of a folder in BEIR layout.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A line is bad.
+    """
+    beir = read_beir(folder)
+    return [
+        JudgedQuestion(text, {beir.ids[row]: grade for row, grade in grades.items()})
+        for text, grades in zip(beir.queries, beir.test.grades, strict=True)
+        if grades
+    ]
