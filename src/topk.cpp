@@ -219,13 +219,15 @@ class Search {
   }
 
   void scan_rows(std::vector<Reservoir>& best, std::ptrdiff_t begin, std::ptrdiff_t end) const {
-    float scores[STRIP];
-    for (std::ptrdiff_t first = begin; first < end; first += STRIP) {
-      const std::ptrdiff_t count = std::min(STRIP, end - first);
+    float scores[CHUNK];
+    const std::ptrdiff_t strip = best.size() == 1 ? CHUNK : STRIP;
+    for (std::ptrdiff_t first = begin; first < end; first += strip) {
+      const std::ptrdiff_t count = std::min(strip, end - first);
       for (std::size_t q = 0; q < best.size(); ++q) {
         kernels().dot_rows(query(std::ptrdiff_t(q)), row(first), std::size_t(count),
                            std::size_t(d_), scores);
-        offer(best[q], scores, first, count);
+        for (std::ptrdiff_t j = 0; j < count; j += STRIP)
+          offer(best[q], scores + j, first + j, std::min(STRIP, count - j));
       }
     }
   }
