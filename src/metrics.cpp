@@ -134,6 +134,7 @@ RowMajor<double> evaluate_rankings(IdsView ids, const QrelsView& qrels,
   }
   RowMajor<double> out(std::ssize(metrics), ids.rows());
   constexpr std::ptrdiff_t BLOCK = 256;
+  constexpr std::ptrdiff_t AHEAD = 8;  // rows: a cold ranking is on its way when its turn comes
   parallel_for((ids.rows() + BLOCK - 1) / BLOCK,
                [&](std::ptrdiff_t block) {
                  Judge judge;

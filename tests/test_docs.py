@@ -1,6 +1,8 @@
 """Every python block of the README and the docs runs, page by page, in the order of the page."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,9 @@ def test_every_make_target_that_is_named_exists():
         for target in re.findall(r"\bmake ([a-z]+)\b(?=[`\s])", page.read_text()):
             if re.search(rf"`make {target}|^make {target}", page.read_text(), re.M):
                 assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
+
+
+def test_figures_are_those_of_the_committed_results():
+    check = [sys.executable, str(ROOT / "tools/figures.py"), "--check"]
+    out = subprocess.run(check, capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr

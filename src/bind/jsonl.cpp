@@ -2,17 +2,31 @@
 
 #include <pybind11/typing.h>
 
+#include <cstring>
+
 #include "arrays.hpp"
 
 namespace ragtune {
 namespace {
 
+bool is_ascii(std::string_view text) {
+  unsigned char high = 0;
+  for (char c : text) high |= static_cast<unsigned char>(c);
+  return high < 128;
+}
+
+// A str of text that simdjson has found to be valid UTF-8. ASCII, the usual case, is copied as
+// it is; Python's decoder would look at every byte once more.
+PyObject* string_of(std::string_view text) {
+  if (!is_ascii(text)) return PyUnicode_DecodeUTF8(text.data(), py::ssize_t(text.size()), nullptr);
+  PyObject* value = PyUnicode_New(py::ssize_t(text.size()), 127);
+  if (value) std::memcpy(PyUnicode_1BYTE_DATA(value), text.data(), text.size());
+  return value;
+}
+
 void extend(py::list& list, const JsonColumn& column) {
   for (std::size_t i = 0; i < column.size(); ++i) {
-    const std::string_view text = column[i];
-    PyObject* value = column.missing(i)
-                          ? Py_NewRef(Py_None)
-                          : PyUnicode_DecodeUTF8(text.data(), py::ssize_t(text.size()), nullptr);
+    PyObject* value = column.missing(i) ? py::none().release().ptr() : string_of(column[i]);
     if (!value) throw py::error_already_set();
     list.append(py::reinterpret_steal<py::object>(value));
   }
