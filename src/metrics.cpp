@@ -139,6 +139,8 @@ RowMajor<double> evaluate_rankings(IdsView ids, const QrelsView& qrels,
                [&](std::ptrdiff_t block) {
                  Judge judge;
                  for (auto q = block * BLOCK; q < std::min(ids.rows(), (block + 1) * BLOCK); ++q) {
+                   __builtin_prefetch(ids.data() + (q + AHEAD) * ids.cols());
+                   __builtin_prefetch(ids.data() + (q + AHEAD) * ids.cols() + 8);
                    const auto begin = std::size_t(qrels.offsets[std::size_t(q)]);
                    const auto count = std::size_t(qrels.offsets[std::size_t(q) + 1]) - begin;
                    const Judged& seen = judge.look(
