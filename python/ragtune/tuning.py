@@ -143,7 +143,7 @@ def _fit_ridge(
     slices = compare(*judged, coverage=coverage, seed=seed)
     beyond_control = compare(*control, coverage=coverage, seed=seed)[2]
     best = ridge.best_candidate(
-        seen.objective() if seen else None, unseen.objective() if unseen else None, coverage
+        seen.objective if seen else None, unseen.objective if unseen else None, coverage
     )
     chosen, weights = _final(data, best, penalties, alphas)
     step()

@@ -28,28 +28,22 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Out-of-fold ranks of one slice.
+    """Out-of-fold ranks of one slice, the frozen embeddings first, then each candidate.
 
-    Shapes: queries (judged,), fold (judged,), frozen (pairs,), candidates (penalties,
-    alphas, pairs) with the pairs of the judged queries, csr of those.
+    Shapes: queries (judged,), fold (judged,), ranks (1 + candidates, pairs) with the pairs of
+    the judged queries, objective (1 + candidates, judged), csr of the pairs.
     """
 
     queries: NDArray[np.int64]
     fold: NDArray[np.int64]
-    frozen: NDArray[np.int32]
-    candidates: NDArray[np.int32]
+    ranks: NDArray[np.int32]
+    objective: NDArray[np.float64]
     csr: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
-
-    def objective(self) -> NDArray[np.float64]:
-        """(1 + candidates, judged): the frozen embeddings first, then each candidate."""
-        ranks = np.concatenate([self.frozen[None], self.candidates.reshape(-1, len(self.frozen))])
-        return scores_from_ranks(ranks, self.csr, OBJECTIVE)
 
     def scores(self, candidate: NDArray[np.int64] | None = None) -> Scores:
         """All metrics, each query under its own candidate (0 or None: frozen)."""
-        ranks = np.concatenate([self.frozen[None], self.candidates.reshape(-1, len(self.frozen))])
         chosen = np.zeros(len(self.queries), dtype=np.int64) if candidate is None else candidate
-        own = ranks[np.repeat(chosen, np.diff(self.csr[0])), np.arange(ranks.shape[1])]
+        own = self.ranks[np.repeat(chosen, np.diff(self.csr[0])), np.arange(self.ranks.shape[1])]
         return {metric: scores_from_ranks(own[None], self.csr, metric)[0] for metric in METRICS}
 
 
@@ -125,7 +119,10 @@ def cross_fit(
     flat = adapted.reshape(-1, queries.shape[1])
     shrink = np.array([0.0, *alphas], dtype=np.float32)
     ranks = _core.relevant_ranks(data.corpus, queries, flat, shrink, *csr)
-    return Outcome(judged, fold_of, ranks[0, 0], ranks[:, 1:], csr)
+    frozen, candidates = ranks[0, :1], ranks[:, 1:].reshape(-1, ranks.shape[2])
+    all_ranks = np.concatenate([frozen, candidates])
+    objective = scores_from_ranks(all_ranks, csr, OBJECTIVE)
+    return Outcome(judged, fold_of, all_ranks, objective, csr)
 
 
 def _subset(
@@ -164,7 +161,7 @@ def honest_choice(
     outcome: Outcome, other: Outcome | None, *, is_seen: bool, coverage: float
 ) -> NDArray[np.int64]:
     """For each judged query the candidate that queries outside its fold prefer, (judged,)."""
-    own, rest = outcome.objective(), other.objective() if other else None
+    own, rest = outcome.objective, other.objective if other else None
     choice = np.zeros(len(outcome.queries), dtype=np.int64)
     for f in np.unique(outcome.fold):
         inside = outcome.fold == f
