@@ -36,7 +36,11 @@ asan: setup  ## every test under AddressSanitizer and UBSan, warnings as errors
 	  -Ccmake.define.RAGTUNE_SANITIZE=address,undefined -Ccmake.define.RAGTUNE_WERROR=ON
 	LD_PRELOAD="$(PRELOAD)" ASAN_OPTIONS=detect_leaks=0 RAGTUNE_ASAN=1 $(BIN)/python -m pytest -s \
 	  $(addprefix --ignore=tests/,$(NOT_UNDER_ASAN)); code=$$?; $(MAKE) $(STAMPS)/core; exit $$code
-wheel: $(STAMPS)/venv  ## a wheel for this platform in dist/, with FAISS and its libraries inside
+tsan: $(STAMPS)/build  ## readers and writers of an index under ThreadSanitizer
+	$(BIN)/cmake -S . -B build/tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRAGTUNE_PYTHON=OFF \
+	  -DRAGTUNE_STRESS=ON -DRAGTUNE_SANITIZE=thread
+	$(BIN)/cmake --build build/tsan && build/tsan/ragtune_stress
+wheel: $(STAMPS)/venv  ## a wheel for this platform in dist/, with its libraries inside
 	$(PIP) --group wheel --group build
 	rm -rf build/wheel && $(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist build/wheel/*.whl
@@ -60,4 +64,4 @@ $(STAMPS)/dev: $(STAMPS)/local pyproject.toml
 $(STAMPS)/bench: $(STAMPS)/dev
 	@$(PIP) "torch==2.13.0" && $(PIP) --group bench && touch $@
 
-.PHONY: help setup demo test lint stubs format docs bench asan wheel clean
+.PHONY: help setup demo test lint stubs format docs bench asan tsan wheel clean

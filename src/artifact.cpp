@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <random>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -39,6 +40,20 @@ struct Entry {
 static_assert(sizeof(Header) == 16 && sizeof(Entry) == 72);
 
 std::uint64_t checksum(const void* data, std::size_t size) { return XXH3_64bits(data, size); }
+
+std::uint64_t checksum(const std::vector<std::span<const std::byte>>& parts) {
+  if (parts.size() == 1) return checksum(parts[0].data(), parts[0].size());
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (const auto part : parts) XXH3_64bits_update(&state, part.data(), part.size());
+  return XXH3_64bits_digest(&state);
+}
+
+std::uint64_t size_of(const ScatteredSection& section) {
+  std::uint64_t size = 0;
+  for (const auto part : section.parts) size += part.size();
+  return size;
+}
 
 std::uint64_t aligned(std::uint64_t offset) {
   return (offset + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -85,18 +100,18 @@ bool good_name(const std::string& name) {
          std::ranges::all_of(name, [](char c) { return c > ' ' && c < 127; });
 }
 
-std::vector<Entry> table_of(const std::vector<Section>& sections) {
+std::vector<Entry> table_of(const std::vector<ScatteredSection>& sections) {
   if (sections.size() > MAX_SECTIONS)
     throw std::invalid_argument("sections: expected at most " + std::to_string(MAX_SECTIONS) +
                                 ", got " + std::to_string(sections.size()));
   std::vector<Entry> table;
   std::uint64_t offset =
       aligned(sizeof(Header) + sections.size() * sizeof(Entry) + sizeof(std::uint64_t));
-  for (const Section& section : sections) {
+  for (const ScatteredSection& section : sections) {
     if (!good_name(section.name))
       throw std::invalid_argument("section name: expected 1 to 31 printable characters, got " +
                                   section.name);
-    if (section.shape[0] * section.shape[1] * size_of(section.dtype) != section.bytes.size())
+    if (section.shape[0] * section.shape[1] * size_of(section.dtype) != size_of(section))
       throw std::invalid_argument("section " + section.name + ": shape and size disagree");
     Entry entry{};
     std::ranges::copy(section.name, entry.name);
@@ -104,9 +119,9 @@ std::vector<Entry> table_of(const std::vector<Section>& sections) {
     entry.rows = section.shape[0];
     entry.columns = section.shape[1];
     entry.offset = offset;
-    entry.checksum = checksum(section.bytes.data(), section.bytes.size());
+    entry.checksum = checksum(section.parts);
     table.push_back(entry);
-    offset = aligned(offset + section.bytes.size());
+    offset = aligned(offset + size_of(section));
   }
   return table;
 }
@@ -121,17 +136,17 @@ std::string head_of(const std::vector<Entry>& table) {
   return head;
 }
 
-void write_file(const std::string& path, const std::vector<Section>& sections) {
+void write_file(const std::string& path, const std::vector<ScatteredSection>& sections) {
   const std::vector<Entry> table = table_of(sections);
   const std::string head = head_of(table);
-  File file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+  File file(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC);
   file.write_all(head.data(), head.size());
   std::uint64_t at = head.size();
   constexpr char ZEROS[ALIGNMENT] = {};
   for (std::size_t i = 0; i < table.size(); ++i) {
     file.write_all(ZEROS, table[i].offset - at);
-    file.write_all(sections[i].bytes.data(), sections[i].bytes.size());
-    at = table[i].offset + sections[i].bytes.size();
+    for (const auto part : sections[i].parts) file.write_all(part.data(), part.size());
+    at = table[i].offset + size_of(sections[i]);
   }
   file.sync();
 }
@@ -142,7 +157,7 @@ Section section_at(const std::byte* data, std::size_t size, const Entry& entry,
   const auto corrupt = [&](const char* what) { return CorruptFile(path + ": " + what); };
   const std::string name(entry.name, strnlen(entry.name, sizeof entry.name));
   if (!good_name(name)) throw corrupt("damaged section name");
-  if (entry.dtype < 1 || entry.dtype > std::uint32_t(Dtype::f64))
+  if (entry.dtype < 1 || entry.dtype > std::uint32_t(Dtype::u16))
     throw corrupt("unknown dtype in section table");
   const auto dtype = Dtype(entry.dtype);
   std::uint64_t length;
@@ -160,6 +175,7 @@ Section section_at(const std::byte* data, std::size_t size, const Entry& entry,
 std::size_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::u8: return 1;
+    case Dtype::u16: return 2;
     case Dtype::i32:
     case Dtype::f32: return 4;
     case Dtype::i64:
@@ -168,8 +184,11 @@ std::size_t size_of(Dtype dtype) {
   throw std::invalid_argument("dtype: unknown number " + std::to_string(std::uint32_t(dtype)));
 }
 
-void write_artifact(const std::string& path, const std::vector<Section>& sections) {
-  const std::string temporary = path + ".tmp" + std::to_string(getpid());
+void write_artifact(const std::string& path, const std::vector<ScatteredSection>& sections) {
+  // Not the process's number alone: containers that share a volume may have the same.
+  std::random_device random;
+  const std::string temporary =
+      path + ".tmp" + std::to_string(getpid()) + "." + std::to_string(random());
   try {
     write_file(temporary, sections);
     if (rename(temporary.c_str(), path.c_str()) != 0)
@@ -180,6 +199,13 @@ void write_artifact(const std::string& path, const std::vector<Section>& section
   }
   const auto parent = std::filesystem::path(path).parent_path();
   File(parent.empty() ? "." : parent.string(), O_RDONLY | O_DIRECTORY | O_CLOEXEC).sync();
+}
+
+void write_artifact(const std::string& path, const std::vector<Section>& sections) {
+  std::vector<ScatteredSection> scattered;
+  for (const Section& section : sections)
+    scattered.push_back({section.name, section.dtype, section.shape, {section.bytes}});
+  write_artifact(path, scattered);
 }
 
 Artifact::Artifact(const std::string& path) {

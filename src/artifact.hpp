@@ -22,7 +22,7 @@ struct CorruptFile : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-enum class Dtype : std::uint32_t { u8 = 1, i32 = 2, i64 = 3, f32 = 4, f64 = 5 };
+enum class Dtype : std::uint32_t { u8 = 1, i32 = 2, i64 = 3, f32 = 4, f64 = 5, u16 = 6 };
 
 // Bytes per element. Throws std::invalid_argument for a number that is no Dtype.
 std::size_t size_of(Dtype dtype);
@@ -34,9 +34,18 @@ struct Section {
   std::span<const std::byte> bytes;      // rows * columns * size_of(dtype)
 };
 
+// A section to be written whose bytes lie in several places.
+struct ScatteredSection {
+  std::string name;
+  Dtype dtype = Dtype::u8;
+  std::array<std::uint64_t, 2> shape{};
+  std::vector<std::span<const std::byte>> parts;
+};
+
 // Replaces path in one step: a reader sees the old file or the new one, also after a crash
 // (temporary file, fsync, rename, fsync of the directory).
 // Throws std::invalid_argument for a bad section, std::runtime_error (with path) if writing fails.
+void write_artifact(const std::string& path, const std::vector<ScatteredSection>& sections);
 void write_artifact(const std::string& path, const std::vector<Section>& sections);
 
 // A memory-mapped artifact whose every checksum has been verified.

@@ -1,39 +1,61 @@
 #include "index.hpp"
 
-#include <faiss/impl/IDSelector.h>
+#include <pthread.h>
 
 #include <algorithm>
-#include <mutex>
+#include <functional>
+#include <limits>
 #include <stdexcept>
 #include <unordered_set>
 
 #include "adapter.hpp"
+#include "parallel.hpp"
 
 namespace ragtune {
 namespace {
 
 constexpr std::ptrdiff_t MAX_DIMENSIONS = 65536;
+constexpr std::size_t MAX_ROWS = std::size_t(1) << 31;  // slots are 31 bits
+constexpr std::size_t ALWAYS_EXACT = 1000;              // rows below which no walk pays
+constexpr double DEFAULT_RECALL = 0.99;
+constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
-std::ptrdiff_t checked_dimensions(std::ptrdiff_t d) {
-  if (d < 1 || d > MAX_DIMENSIONS)
-    throw std::invalid_argument("d: expected in [1, " + std::to_string(MAX_DIMENSIONS) + "], got " +
-                                std::to_string(d));
-  return d;
+template <class T>
+T checked(const char* name, T value, T least, T most) {
+  if (value < least || value > most)
+    throw std::invalid_argument(std::string(name) + ": expected in [" + std::to_string(least) +
+                                ", " + std::to_string(most) + "], got " + std::to_string(value));
+  return value;
 }
 
-Metric checked_metric(const std::string& metric) {
-  if (metric == "cosine" || metric == "ip") return Metric::inner_product;
-  if (metric == "l2") return Metric::l2;
-  throw std::invalid_argument("metric: expected cosine, ip or l2, got " + metric);
+void check_name(const char* what, const std::string& name,
+                std::initializer_list<const char*> known) {
+  std::string names;
+  for (const char* one : known) {
+    if (name == one) return;
+    names += names.empty() ? one : std::string(", ") + one;
+  }
+  throw std::invalid_argument(std::string(what) + ": expected one of " + names + ", got " + name);
+}
+
+IndexOptions checked(const IndexOptions& options) {
+  check_name("metric", options.metric, {"cosine", "ip", "l2"});
+  check_name("kind", options.kind, {"flat", "hnsw"});
+  check_name("store", options.store, {"f32", "bf16"});
+  checked<std::size_t>("M", options.M, 2, 256);
+  checked<std::size_t>("ef_construction", options.ef_construction, 1, 10000);
+  return options;
 }
 
 void check_ids(std::span<const std::int64_t> ids, std::ptrdiff_t n) {
   if (std::ssize(ids) != n)
     throw std::invalid_argument("ids: expected " + std::to_string(n) + ", got " +
                                 std::to_string(ids.size()));
+  const bool rising = std::ranges::adjacent_find(ids, std::greater_equal<>()) == ids.end();
+  if (rising && (ids.empty() || ids.front() >= 0)) return;
   std::unordered_set<std::int64_t> seen;
   seen.reserve(ids.size());
-  for (std::int64_t id : ids) {
+  for (const std::int64_t id : ids) {
     if (id < 0) throw std::invalid_argument("ids: expected >= 0, got " + std::to_string(id));
     if (!seen.insert(id).second)
       throw std::invalid_argument("ids: expected distinct ids, got " + std::to_string(id) +
@@ -41,102 +63,170 @@ void check_ids(std::span<const std::int64_t> ids, std::ptrdiff_t n) {
   }
 }
 
-// Selects the rows that are to be dropped.
-struct Dead : faiss::IDSelector {
-  explicit Dead(const std::vector<std::uint8_t>& alive) : alive(alive) {}
-  bool is_member(std::int64_t row) const override { return !alive[std::size_t(row)]; }
-  const std::vector<std::uint8_t>& alive;
-};
+// Scores of longer vectors would overflow float32.
+void check_lengths(MatrixView vectors) {
+  constexpr double MOST = 1e18;
+  for (std::ptrdiff_t i = 0; i < vectors.rows(); ++i) {
+    const double length = vectors.row(i).cast<double>().norm();
+    if (!(length < MOST))
+      throw std::invalid_argument("vectors: expected lengths below 1e18, got " +
+                                  std::to_string(length) + " in row " + std::to_string(i));
+  }
+}
 
 }  // namespace
 
-Index::Index(std::ptrdiff_t d, const std::string& metric)
-    : d_(checked_dimensions(d)),
-      unit_length_(metric == "cosine"),
-      metric_(checked_metric(metric)),
-      storage_(d, metric_ == Metric::l2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT) {}
+// A fork may come while another thread publishes or writes, and that thread is not in the child.
+// So the fork waits for the short lock, and in the child every index gets a new long one: what
+// its writer had not published is forgotten.
+struct Index::Forks {
+  std::mutex publishing;
+  std::unordered_set<Index*> indexes;
 
-MatrixView Index::vectors() const { return {storage_.get_xb(), storage_.ntotal, d_}; }
+  static Forks& get() {
+    static Forks* forks = new Forks;  // lives as long as any index
+    return *forks;
+  }
+  Forks() {
+    pthread_atfork([] { get().publishing.lock(); }, [] { get().publishing.unlock(); },
+                   [] {
+                     for (Index* index : get().indexes) new (&index->writer_) std::mutex;
+                     get().publishing.unlock();
+                   });
+  }
+};
 
-std::size_t Index::size() const {
-  const std::shared_lock lock(mutex_);
-  return row_of_.size();
+Index::Index(std::ptrdiff_t d, const IndexOptions& options)
+    : d_(checked<std::ptrdiff_t>("d", d, 1, MAX_DIMENSIONS)),
+      options_(checked(options)),
+      state_(std::make_shared<State>(std::size_t(d), options)) {
+  const std::lock_guard lock(Forks::get().publishing);
+  Forks::get().indexes.insert(this);
 }
 
-void Index::add(MatrixView vectors, std::span<const std::int64_t> ids) {
+Index::~Index() {
+  const std::lock_guard lock(Forks::get().publishing);
+  Forks::get().indexes.erase(this);
+}
+
+std::shared_ptr<const State> Index::state() const {
+  const std::lock_guard lock(Forks::get().publishing);
+  return state_;
+}
+
+void Index::publish(State next) {
+  auto state = std::make_shared<const State>(std::move(next));
+  const std::lock_guard lock(Forks::get().publishing);
+  state_.swap(state);  // the old one ends after the lock, if nobody reads it
+}
+
+std::vector<std::int64_t> Index::update(MatrixView vectors,
+                                        std::optional<std::span<const std::int64_t>> ids,
+                                        std::span<const std::int64_t> removed, int num_threads) {
   if (vectors.cols() != d_)
     throw std::invalid_argument("vectors: expected " + std::to_string(d_) + " dimensions, got " +
                                 std::to_string(vectors.cols()));
-  check_ids(ids, vectors.rows());
-  RowMajor<float> unit;
-  if (unit_length_) {
-    unit = vectors;
-    normalize_rows(unit);
-  }
-  const MatrixView stored(unit_length_ ? unit.data() : vectors.data(), vectors.rows(), d_);
-  const double longest = max_norm(stored);
-  const std::unique_lock lock(mutex_);
-  remove_locked(ids);
-  const std::int64_t first = storage_.ntotal;
-  storage_.add(stored.rows(), stored.data());
-  ids_.insert(ids_.end(), ids.begin(), ids.end());
-  alive_.resize(ids_.size(), 1);
-  for (std::size_t i = 0; i < ids.size(); ++i) row_of_[ids[i]] = first + std::int64_t(i);
-  max_norm_ = std::max(max_norm_, longest);
+  if (ids) check_ids(*ids, vectors.rows());
+  check_lengths(vectors);
+  thread_count(num_threads);  // throws
+  const std::lock_guard lock(writer_);
+  State next = state()->edited();
+  if (next.rows.size() + std::size_t(vectors.rows()) > MAX_ROWS)
+    throw std::invalid_argument("vectors: expected at most 2^31 in an index");
+  const std::vector<std::int64_t> named = next.take_ids(ids, vectors.rows());
+  next.kill(removed);
+  next.kill(named);
+  if (2 * next.live() < next.rows.size()) next = next.compacted(options_, num_threads);
+  next.append(vectors, named, options_, num_threads);
+  if (is_graph() && next.rows.size() > ALWAYS_EXACT &&
+      next.rows.size() >= 2 * next.calibration.rows)
+    next.calibration = ragtune::calibrate(next.graph, next.rows, next.alive, num_threads);
+  publish(std::move(next));
+  return named;
 }
 
-std::size_t Index::remove(std::span<const std::int64_t> ids) {
-  const std::unique_lock lock(mutex_);
-  const std::size_t removed = remove_locked(ids);
-  if (2 * row_of_.size() < ids_.size()) compact_locked();
+std::size_t Index::remove(std::span<const std::int64_t> ids, int num_threads) {
+  const std::lock_guard lock(writer_);
+  State next = state()->edited();
+  const std::size_t removed = next.kill(ids);
+  if (2 * next.live() < next.rows.size()) next = next.compacted(options_, num_threads);
+  if (removed) publish(std::move(next));
   return removed;
 }
 
-std::size_t Index::remove_locked(std::span<const std::int64_t> ids) {
-  std::size_t removed = 0;
-  for (std::int64_t id : ids) {
-    const auto at = row_of_.find(id);
-    if (at == row_of_.end()) continue;
-    alive_[std::size_t(at->second)] = 0;
-    row_of_.erase(at);
-    ++removed;
-  }
-  return removed;
+void Index::compact(int num_threads) {
+  const std::lock_guard lock(writer_);
+  const auto old = state();
+  if (!old->alive.all()) publish(old->compacted(options_, num_threads));
 }
 
-void Index::compact() {
-  const std::unique_lock lock(mutex_);
-  compact_locked();
-}
-
-void Index::compact_locked() {
-  storage_.remove_ids(Dead(alive_));
-  std::size_t to = 0;
-  for (std::size_t from = 0; from < ids_.size(); ++from) {
-    if (!alive_[from]) continue;
-    row_of_[ids_[from]] = std::int64_t(to);
-    ids_[to++] = ids_[from];
-  }
-  ids_.resize(to);
-  alive_.assign(to, 1);
-}
-
-Ranking Index::search(MatrixView queries, std::int64_t k, int num_threads) const {
+void Index::calibrate(std::optional<MatrixView> queries, int num_threads) {
+  if (queries && (queries->cols() != d_ || queries->rows() == 0))
+    throw std::invalid_argument("queries: expected at least one of " + std::to_string(d_) +
+                                " dimensions");
+  const std::lock_guard lock(writer_);
+  State next = *state();
+  if (!is_graph() || next.live() == 0) return;
   RowMajor<float> unit;
-  if (unit_length_) {
+  if (queries) unit = *queries;
+  if (queries && options_.metric == "cosine") normalize_rows(unit);
+  next.calibration =
+      queries ? ragtune::calibrate(next.graph, next.rows, next.alive,
+                                   MatrixView(unit.data(), unit.rows(), unit.cols()), num_threads)
+              : ragtune::calibrate(next.graph, next.rows, next.alive, num_threads);
+  publish(std::move(next));
+}
+
+Ranking Index::search(MatrixView queries, std::int64_t k,
+                      const SearchParameters& parameters) const {
+  if (queries.cols() != d_)
+    throw std::invalid_argument("queries: expected " + std::to_string(d_) + " dimensions, got " +
+                                std::to_string(queries.cols()));
+  if (k < 1) throw std::invalid_argument("k: expected >= 1, got " + std::to_string(k));
+  thread_count(parameters.num_threads);  // throws
+  const double recall = parameters.recall.value_or(DEFAULT_RECALL);
+  if (!(recall > 0 && recall <= 1))
+    throw std::invalid_argument("recall: expected in (0, 1], got " + std::to_string(recall));
+  RowMajor<float> unit;
+  if (options_.metric == "cosine") {
     unit = queries;
     normalize_rows(unit);
   }
-  const MatrixView asked(unit_length_ ? unit.data() : queries.data(), queries.rows(),
-                         queries.cols());
-  const std::shared_lock lock(mutex_);
-  const bool all_alive = row_of_.size() == ids_.size();
-  SearchOptions options{metric_, {}, max_norm_, num_threads};
-  if (!all_alive) options.alive = alive_;
-  Ranking found = exact_search(vectors(), asked, k, options);
-  for (std::int64_t& row : found.rows.reshaped())
-    if (row >= 0) row = ids_[std::size_t(row)];
-  return found;
+  const MatrixView asked(unit.size() ? unit.data() : queries.data(), queries.rows(), d_);
+  const auto state = this->state();
+  const Allowed allowed = filtered(parameters.filter, state->ids, state->alive);
+  const std::size_t there = allowed.all() ? state->rows.size() : allowed.count;
+  Ranking out{RowMajor<float>::Constant(queries.rows(), k, LOWEST),
+              RowMajor<std::int64_t>::Constant(queries.rows(), k, -1)};
+  std::optional<std::size_t> ef = parameters.ef_search;
+  if (!ef && recall < 1 && state->rows.size() > ALWAYS_EXACT)
+    ef = state->calibration.ef_for(recall, std::size_t(k));
+  if (!is_graph() || !ef ||
+      scan_is_cheaper(state->rows.size(), allowed, std::max(*ef, std::size_t(k)))) {
+    exact_scan(state->rows, asked, allowed, k, parameters.num_threads, out);
+  } else {
+    parallel_for(
+        queries.rows(),
+        [&](std::ptrdiff_t q) {
+          thread_local Scratch scratch;
+          thread_local std::vector<Hit> hits;
+          nearest(state->graph, state->rows, asked.data() + q * d_, std::size_t(k), *ef, allowed,
+                  scratch, hits);
+          if (hits.size() < std::min(std::size_t(k), there)) {
+            exact_scan(state->rows, MatrixView(asked.data() + q * d_, 1, d_), allowed, k, 1, out,
+                       q);
+            return;
+          }
+          for (std::size_t i = 0; i < hits.size(); ++i) {
+            out.scores(q, std::ptrdiff_t(i)) = hits[i].score;
+            out.rows(q, std::ptrdiff_t(i)) = hits[i].row;
+          }
+        },
+        parameters.num_threads, 4);
+  }
+  for (std::int64_t& row : out.rows.reshaped())
+    if (row >= 0) row = state->ids.of_row(std::size_t(row));
+  return out;
 }
 
 }  // namespace ragtune

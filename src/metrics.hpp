@@ -2,9 +2,9 @@
 //
 //   nq queries, K results given, the first k of them count.
 //
-// ids (nq, K) are best first; -1 is an empty slot, as FAISS pads, and a repeated id counts
-// once. A document is relevant if its grade is above 0. A query without relevant documents
-// scores 0. If K < k the missing ranks count as empty, as in trec_eval.
+// ids (nq, K) are best first; -1 is an empty slot, and a repeated id counts once. A document is
+// relevant if its grade is above 0. A query without relevant documents scores 0. If K < k the
+// missing ranks count as empty, as in trec_eval.
 #pragma once
 
 #include <string>

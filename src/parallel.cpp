@@ -12,12 +12,9 @@ namespace {
 std::atomic<bool> pool_used{false};
 std::atomic<bool> serial{false};
 
-// Runs in the child of every fork. omp_set_num_threads(1) keeps FAISS, which has
-// OpenMP loops of its own, off the dead pool as well.
+// Runs in the child of every fork.
 void after_fork_in_child() {
-  if (!pool_used) return;
-  serial = true;
-  omp_set_num_threads(1);
+  if (pool_used) serial = true;
 }
 
 [[maybe_unused]] const int installed = pthread_atfork(nullptr, nullptr, after_fork_in_child);

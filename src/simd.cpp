@@ -15,7 +15,8 @@ std::vector<const Kernels*> runnable() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     sets.push_back(&avx2_kernels);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
     sets.push_back(&avx512_kernels);
 #elif defined(__aarch64__)
   sets.push_back(&neon_kernels);  // part of the arm64 baseline

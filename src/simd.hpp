@@ -1,4 +1,4 @@
-// Distance kernels in float32, chosen once at run time for the CPU at hand.
+// Distance kernels, chosen once at run time for the CPU at hand.
 //
 //   d dimensions. Pointers need no alignment.
 //
@@ -8,10 +8,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace ragtune {
+
+// Dimensions in one group of a plane of 4-bit codes (codes.hpp): byte j of a group holds
+// dimension j in its low half and dimension j + 64 in its high half.
+constexpr std::size_t GROUP = 128, GROUP_BYTES = GROUP / 2;
 
 struct Kernels {
   const char* name;
@@ -22,8 +27,26 @@ struct Kernels {
   // sum_i (a_i - b_i)^2
   float (*squared_distance)(const float* a, const float* b, std::size_t d);
 
+  // The same where b is in bfloat16: the upper half of a float32.
+  float (*dot_bf16)(const float* a, const std::uint16_t* b, std::size_t d);
+  float (*squared_distance_bf16)(const float* a, const std::uint16_t* b, std::size_t d);
+
   // out[i] = dot(query, rows + i * d) for i in [0, n): one query against rows in memory.
   void (*dot_rows)(const float* query, const float* rows, std::size_t n, std::size_t d, float* out);
+
+  // out[i] = sum_j code_j(planes[i]) * query_j for four planes of `groups` groups.
+  // query (groups * GROUP,) in [-127, 127]. The sums are exact below 2^20 groups.
+  void (*dot_planes)(const std::int8_t* query, const std::uint8_t* const planes[4],
+                     std::size_t groups, std::int32_t out[4]);
+
+  // The inner block of an integer product: mc queries against nc rows of codes.
+  //   queries (steps, mc, 4) and codes (steps, nc, 4) are packed: bytes 4 s to 4 s + 3 of row r
+  //   lie at [(s * nc + r) * 4]. out (mc, nc) = sum_j code_j query_j, exactly, for queries in
+  //   [-query_limit, query_limit].
+  void (*tile_codes)(const std::int8_t* queries, const std::uint8_t* codes, std::size_t steps,
+                     std::int32_t* out);
+  std::size_t mc, nc;
+  int query_limit;  // at most 127; less where sums of products are kept in 16 bits
 
   // The inner block of a matrix product: mr queries against nr documents.
   //   queries (depth, mr) and documents (depth, nr) are packed: column j of step p

@@ -2,12 +2,15 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "simd_sets.hpp"
 
 namespace ragtune {
 namespace {
 
-constexpr std::size_t MR = 6, NR = 16, LANES = 8, STREAMS = 4;
+constexpr std::size_t MR = 6, NR = 16, MC = 4, NC = 16, LANES = 8, STREAMS = 4;
+constexpr int QUERY_LIMIT = 64;  // 2 * 255 * 64 is below 2^15
 
 float horizontal_sum(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -20,34 +23,85 @@ __m256i tail_mask(std::size_t left) {  // the first `left` of 8 lanes
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(left)), lane);
 }
 
+__m256 load(const float* from) { return _mm256_loadu_ps(from); }
+__m256 load(const float* from, std::size_t left) {
+  return _mm256_maskload_ps(from, tail_mask(left));
+}
+__m256 widened(__m128i bf16) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bf16), 16));
+}
+__m256 load(const std::uint16_t* from) {
+  return widened(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+__m256 load(const std::uint16_t* from, std::size_t left) {  // there are no masked loads of 16 bits
+  alignas(16) std::uint16_t padded[LANES] = {};
+  for (std::size_t i = 0; i < left; ++i) padded[i] = from[i];
+  return load(padded);
+}
+
 // Four accumulators hide the latency of the fused multiply-add.
-template <class Step>
-float reduced(const float* a, const float* b, std::size_t d, Step step) {
+template <class T, class Step>
+float reduced(const float* a, const T* b, std::size_t d, Step step) {
   __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),
                    _mm256_setzero_ps()};
   std::size_t i = 0;
   for (; i + 4 * LANES <= d; i += 4 * LANES)
     for (std::size_t j = 0; j < 4; ++j)
-      sum[j] = step(sum[j], _mm256_loadu_ps(a + i + j * LANES), _mm256_loadu_ps(b + i + j * LANES));
-  for (; i + LANES <= d; i += LANES)
-    sum[0] = step(sum[0], _mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i));
-  if (i < d) {
-    const __m256i mask = tail_mask(d - i);
-    sum[1] = step(sum[1], _mm256_maskload_ps(a + i, mask), _mm256_maskload_ps(b + i, mask));
-  }
+      sum[j] = step(sum[j], load(a + i + j * LANES), load(b + i + j * LANES));
+  for (; i + LANES <= d; i += LANES) sum[0] = step(sum[0], load(a + i), load(b + i));
+  if (i < d) sum[1] = step(sum[1], load(a + i, d - i), load(b + i, d - i));
   return horizontal_sum(
       _mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
 }
 
-float dot(const float* a, const float* b, std::size_t d) {
-  return reduced(a, b, d, [](__m256 s, __m256 x, __m256 y) { return _mm256_fmadd_ps(x, y, s); });
+__m256 add_product(__m256 s, __m256 x, __m256 y) { return _mm256_fmadd_ps(x, y, s); }
+__m256 add_squared_gap(__m256 s, __m256 x, __m256 y) {
+  const __m256 gap = _mm256_sub_ps(x, y);
+  return _mm256_fmadd_ps(gap, gap, s);
 }
 
+float dot(const float* a, const float* b, std::size_t d) { return reduced(a, b, d, add_product); }
 float squared_distance(const float* a, const float* b, std::size_t d) {
-  return reduced(a, b, d, [](__m256 s, __m256 x, __m256 y) {
-    const __m256 gap = _mm256_sub_ps(x, y);
-    return _mm256_fmadd_ps(gap, gap, s);
-  });
+  return reduced(a, b, d, add_squared_gap);
+}
+float dot_bf16(const float* a, const std::uint16_t* b, std::size_t d) {
+  return reduced(a, b, d, add_product);
+}
+float squared_distance_bf16(const float* a, const std::uint16_t* b, std::size_t d) {
+  return reduced(a, b, d, add_squared_gap);
+}
+
+__m256i load_bytes(const void* from) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+
+// vpmaddubsw adds pairs of products in 16 bits: four of them are below 4 * 2 * 15 * 127.
+void dot_planes(const std::int8_t* query, const std::uint8_t* const planes[4], std::size_t groups,
+                std::int32_t out[4]) {
+  const __m256i low_half = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+  __m256i sum[4];
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) sum[i] = _mm256_setzero_si256();
+  for (std::size_t g = 0; g < groups; ++g) {
+    const std::int8_t* q = query + g * GROUP;
+    const __m256i q0 = load_bytes(q), q1 = load_bytes(q + 32);
+    const __m256i q2 = load_bytes(q + 64), q3 = load_bytes(q + 96);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < 4; ++i) {
+      const __m256i x = load_bytes(planes[i] + g * GROUP_BYTES);
+      const __m256i y = load_bytes(planes[i] + g * GROUP_BYTES + 32);
+      const __m256i low = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(x, low_half), q0),
+                                           _mm256_maddubs_epi16(_mm256_and_si256(y, low_half), q1));
+      const __m256i high = _mm256_add_epi16(
+          _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(x, 4), low_half), q2),
+          _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(y, 4), low_half), q3));
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(_mm256_add_epi16(low, high), ones));
+    }
+  }
+  const __m256i pair =
+      _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]), _mm256_hadd_epi32(sum[2], sum[3]));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                   _mm_add_epi32(_mm256_castsi256_si128(pair), _mm256_extracti128_si256(pair, 1)));
 }
 
 // Four rows at a time, each from its own quarter: four streams far apart keep more of the
@@ -86,6 +140,33 @@ void dot_rows(const float* query, const float* rows, std::size_t n, std::size_t 
   for (std::size_t i = STREAMS * quarter; i < n; ++i) out[i] = dot(query, rows + i * d, d);
 }
 
+// 4 x 16: eight accumulators.
+void tile_codes(const std::int8_t* queries, const std::uint8_t* codes, std::size_t steps,
+                std::int32_t* out) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i sum[MC][2];
+#pragma GCC unroll 4
+  for (std::size_t q = 0; q < MC; ++q) sum[q][0] = sum[q][1] = _mm256_setzero_si256();
+  for (std::size_t s = 0; s < steps; ++s, queries += 4 * MC, codes += 4 * NC) {
+    const __m256i low = load_bytes(codes), high = load_bytes(codes + 32);
+#pragma GCC unroll 4
+    for (std::size_t q = 0; q < MC; ++q) {
+      std::int32_t four;
+      std::memcpy(&four, queries + 4 * q, sizeof four);
+      const __m256i query = _mm256_set1_epi32(four);
+      sum[q][0] =
+          _mm256_add_epi32(sum[q][0], _mm256_madd_epi16(_mm256_maddubs_epi16(low, query), ones));
+      sum[q][1] =
+          _mm256_add_epi32(sum[q][1], _mm256_madd_epi16(_mm256_maddubs_epi16(high, query), ones));
+    }
+  }
+#pragma GCC unroll 4
+  for (std::size_t q = 0; q < MC; ++q)
+#pragma GCC unroll 2
+    for (std::size_t r = 0; r < 2; ++r)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + q * NC + 8 * r), sum[q][r]);
+}
+
 // 6 x 16: twelve accumulators, two document vectors and one broadcast fill the 16 registers.
 void tile(const float* queries, const float* documents, std::size_t depth, float* out,
           bool accumulate) {
@@ -112,7 +193,20 @@ void tile(const float* queries, const float* documents, std::size_t depth, float
 
 }  // namespace
 
-const Kernels avx2_kernels{"avx2", dot, squared_distance, dot_rows, tile, MR, NR};
+const Kernels avx2_kernels{"avx2",
+                           dot,
+                           squared_distance,
+                           dot_bf16,
+                           squared_distance_bf16,
+                           dot_rows,
+                           dot_planes,
+                           tile_codes,
+                           MC,
+                           NC,
+                           QUERY_LIMIT,
+                           tile,
+                           MR,
+                           NR};
 
 }  // namespace ragtune
 #endif

@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# On a machine that others keep busy, threads that spin while they wait take ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import ragtune
 
 
@@ -62,3 +65,14 @@ def planted(n=400, nq=300, d=16, seed=0, noise=0.6):
     rows = rng.integers(0, n, size=nq)
     queries = (corpus[rows] @ turn + noise * rng.normal(size=(nq, d))).astype(np.float32)
     return corpus, queries, [{int(row): 1.0} for row in rows]
+
+
+def clustered(n, d, nq, seed=0, sort=False):
+    """Vectors in n / 100 clusters that overlap, and queries of the same distribution."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(n // 100, d))
+    topic = rng.integers(0, len(centres), size=n + nq)
+    if sort:
+        topic[:n].sort()
+    x = (centres[topic] + 0.6 * rng.normal(size=(n + nq, d))).astype(np.float32)
+    return x[:n], x[n:]

@@ -15,6 +15,34 @@ def exact_search(corpus, queries, k, l2=False):
     return np.take_along_axis(scores, rows, axis=1), rows
 
 
+def bf16(x):
+    """Rounded to the nearest number of which 16 bits are zero, ties to even."""
+    bits = np.asarray(x, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16
+    return rounded.astype(np.uint32).view(np.float32)
+
+
+def nearest(x, queries, k, metric="ip", store="f32"):
+    """Scores and rows (nq, k) in float64 as an index keeps x, ties by row.
+
+    Every row is summed in the same order, which `@` does not promise: equal rows tie.
+    """
+    if metric == "cosine":
+        x, queries = (unit(v).astype(np.float32) for v in (x, queries))
+    x = (bf16(x) if store == "bf16" else x).astype(np.float64)
+    scores = np.empty((len(queries), len(x)))
+    for out, q in zip(scores, queries.astype(np.float64), strict=True):
+        out[:] = -((q - x) ** 2).sum(axis=1) if metric == "l2" else (q * x).sum(axis=1)
+    rows = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, rows, axis=1), rows
+
+
+def recall(found, expected):
+    """Share of the expected rows (nq, k) that were found."""
+    shares = [np.isin(e, f).mean() for f, e in zip(found, expected, strict=True)]
+    return float(np.mean(shares))
+
+
 def ridge(queries, documents, weights, penalty):
     """W = (Q'VQ + penalty I)^-1 (Q'VD + penalty I)."""
     q, d, v = (np.asarray(a, dtype=np.float64) for a in (queries, documents, weights))

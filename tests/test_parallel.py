@@ -13,14 +13,14 @@ from ragtune import _core
 X = np.random.default_rng(0).normal(size=(4000, 32)).astype(np.float32)
 
 
-def nearest():
-    index = ragtune.Index(32)
+def nearest(kind):
+    index = ragtune.Index(32, kind=kind)
     index.add(X)
     return index.search(X[:50], 1)[1].ravel().tolist()
 
 
-def report(queue):
-    queue.put(nearest())
+def report(queue, kind):
+    queue.put(nearest(kind))
 
 
 def test_exception_in_a_thread_reaches_the_caller():
@@ -29,21 +29,23 @@ def test_exception_in_a_thread_reaches_the_caller():
     _core.throw_in_parallel(1000, -1)  # none is thrown, and the pool still works
 
 
-def test_search_works_in_a_forked_child():
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_search_works_in_a_forked_child(kind):
     """libgomp's threads do not survive a fork: without care the child waits for ever."""
-    assert nearest() == list(range(50))  # the parent has used the pool
+    assert nearest(kind) == list(range(50))  # the parent has used the pool
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
-        os._exit(0 if nearest() == list(range(50)) and _core.thread_count(0) == 1 else 1)
+        os._exit(0 if nearest(kind) == list(range(50)) and _core.thread_count(0) == 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_search_works_in_a_new_process(method):
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_search_works_in_a_new_process(method, kind):
     context = multiprocessing.get_context(method)
     queue = context.Queue()
-    process = context.Process(target=report, args=(queue,))
+    process = context.Process(target=report, args=(queue, kind))
     process.start()
     assert queue.get(timeout=60) == list(range(50))
     process.join()
@@ -54,7 +56,17 @@ def test_negative_thread_count_is_an_error():
         _core.thread_count(-1)
 
 
-def test_long_calls_release_the_interpreter():
+def graph(corpus):
+    index = ragtune.Index(corpus.shape[1], kind="hnsw")
+    index.add(corpus[:8000], num_threads=1)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda corpus: _core.exact_search(corpus, corpus[:200], k=10, num_threads=1), graph],
+    ids=["exact search", "building a graph"],
+)
+def test_long_calls_release_the_interpreter(work):
     """A thread that beats every millisecond goes on while another computes."""
     beats, stop = [], threading.Event()
 
@@ -68,7 +80,7 @@ def test_long_calls_release_the_interpreter():
     thread.start()
     begin = time.perf_counter()
     while time.perf_counter() - begin < 0.5:
-        _core.exact_search(corpus, corpus[:200], k=10, num_threads=1)
+        work(corpus)
     seconds = time.perf_counter() - begin
     stop.set()
     thread.join()

@@ -17,6 +17,27 @@ def vectors(d, offset=0, seed=0):
     return buffer[0, offset:], buffer[1, offset:]
 
 
+def half(x, offset):
+    """The upper halves of float32 numbers, `offset` of them misaligned, and their values."""
+    bits = np.zeros(len(x) + offset, dtype=np.uint16)[offset:]
+    bits[:] = x.view(np.uint32) >> 16
+    return bits, (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def planes(groups, offset=0, seed=0):
+    """A query (g * 128,) and four planes of 4-bit codes (4, g * 64), `offset` bytes misaligned."""
+    rng = np.random.default_rng(seed)
+    query = rng.integers(-127, 128, size=groups * 128 + offset, dtype=np.int8)[offset:]
+    packed = rng.integers(0, 256, size=offset + 4 * groups * 64, dtype=np.uint8)[offset:]
+    return query, packed.reshape(4, groups * 64)
+
+
+def unpacked(packed):
+    """Codes (4, g * 128): byte j of a group holds dimensions j and j + 64."""
+    bytes_ = packed.reshape(4, -1, 64)
+    return np.concatenate([bytes_ & 15, bytes_ >> 4], axis=2).reshape(4, -1).astype(np.int64)
+
+
 def bound(terms):
     """Rounding of a sum in any order: d roundings of the sum of magnitudes."""
     return 1.05 * (len(terms) + 2) * 2.0**-24 * np.abs(terms).sum()
@@ -41,10 +62,53 @@ def test_squared_distance_agrees_with_float64_at_every_length(kernels):
 @pytest.mark.parametrize("kernels", SETS)
 @pytest.mark.parametrize("offset", range(1, 17))
 def test_memory_need_not_be_aligned(kernels, offset):
-    for d in (1, 7, 16, 33, 100):
+    for d in LENGTHS:
         a, b = vectors(d, offset)
         terms = a.astype(np.float64) * b
-        assert abs(_core.dot(kernels, a, b) - terms.sum()) <= bound(terms)
+        gaps = (a.astype(np.float64) - b) ** 2
+        assert abs(_core.dot(kernels, a, b) - terms.sum()) <= bound(terms), d
+        assert abs(_core.squared_distance(kernels, a, b) - gaps.sum()) <= 3 * bound(gaps), d
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("offset", range(17))
+def test_bf16_kernels_agree_with_float64_at_every_length_and_offset(kernels, offset):
+    for d in LENGTHS:
+        a, b = vectors(d, offset)
+        b, widened = half(b, offset)
+        products = a.astype(np.float64) * widened
+        gaps = (a.astype(np.float64) - widened) ** 2
+        assert abs(_core.dot_bf16(kernels, a, b) - products.sum()) <= bound(products), d
+        error = abs(_core.squared_distance_bf16(kernels, a, b) - gaps.sum())
+        assert error <= 3 * bound(gaps), d
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("offset", range(17))
+def test_codes_are_multiplied_exactly_at_every_length_and_offset(kernels, offset):
+    """Codes of d dimensions, padded with a query of zeros to whole groups."""
+    for d in LENGTHS:
+        query, packed = planes((d + 127) // 128, offset, seed=d)
+        query[d:] = 0
+        expected = unpacked(packed) @ query.astype(np.int64)
+        assert _core.dot_planes(kernels, query, packed).tolist() == expected.tolist(), d
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("sign", [-127, 127])
+def test_the_largest_codes_do_not_overflow(kernels, sign):
+    """16-bit sums of two products, as AVX2 makes them, would saturate above 32,767."""
+    groups = 65_536 // 128
+    query = np.full(groups * 128, sign, dtype=np.int8)
+    full = np.full((4, groups * 64), 0xFF, dtype=np.uint8)
+    assert _core.dot_planes(kernels, query, full).tolist() == [15 * sign * 65_536] * 4
+
+
+def test_planes_of_another_size_are_refused():
+    query, packed = planes(2)
+    for wrong in (packed[:3].copy(), packed[:, :64].copy()):
+        with pytest.raises(ValueError, match="planes: expected"):
+            _core.dot_planes("baseline", query, wrong)
 
 
 @pytest.mark.parametrize("kernels", SETS)

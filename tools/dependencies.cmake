@@ -1,4 +1,4 @@
-# FAISS, simdjson, Eigen and xxHash: the system's where it has them (apt, conda, brew,
+# simdjson, Eigen and xxHash: the system's where it has them (apt, conda, brew,
 # vcpkg), else upstream at a pinned version.
 include(FetchContent)
 
@@ -38,17 +38,3 @@ if(NOT XXHASH_INCLUDE_DIR)
   set(XXHASH_INCLUDE_DIR ${xxhash_SOURCE_DIR})
 endif()
 target_include_directories(ragtune_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
-
-find_package(faiss CONFIG QUIET)
-if(NOT TARGET faiss)
-  set(FAISS_ENABLE_GPU OFF)
-  set(FAISS_ENABLE_PYTHON OFF)
-  set(FAISS_ENABLE_EXTRAS OFF)
-  set(FAISS_OPT_LEVEL generic)
-  set(BUILD_TESTING OFF)
-  FetchContent_Declare(faiss
-    GIT_REPOSITORY https://github.com/facebookresearch/faiss.git
-    GIT_TAG 20f14b31a6d54e243a3d1de6ae193fc4c3ec18ed  # 1.15.0
-    SYSTEM)
-  FetchContent_MakeAvailable(faiss)
-endif()

@@ -5,7 +5,7 @@ set -euo pipefail
 say() { printf 'ragtune: %s\n' "$*" >&2; }
 
 debian() {
-  local packages=(g++ python3-dev python3-venv libfaiss-dev libopenblas-dev libsimdjson-dev
+  local packages=(g++ python3-dev python3-venv libsimdjson-dev
     libeigen3-dev libxxhash-dev ccache git)
   local missing=()
   for package in "${packages[@]}"; do
@@ -24,16 +24,16 @@ debian() {
 }
 
 if [ -n "${CONDA_PREFIX:-}" ]; then
-  say "conda: needs faiss simdjson eigen xxhash cxx-compiler ccache"
-  say "  conda install -c conda-forge libfaiss simdjson eigen xxhash cxx-compiler ccache"
+  say "conda: needs simdjson eigen xxhash cxx-compiler ccache"
+  say "  conda install -c conda-forge simdjson eigen xxhash cxx-compiler ccache"
 elif command -v apt-get >/dev/null; then
   debian
 elif [ "$(uname)" = Darwin ]; then
-  for formula in faiss simdjson eigen xxhash libomp ccache; do
+  for formula in simdjson eigen xxhash libomp ccache; do
     brew list "$formula" >/dev/null 2>&1 || missing="${missing:-} $formula"
   done
   [ -z "${missing:-}" ] || { say "run: brew install$missing"; exit 1; }
 else
-  say "needs a C++20 compiler, OpenMP, BLAS and git; FAISS, simdjson, Eigen and xxHash are"
+  say "needs a C++20 compiler, OpenMP and git; simdjson, Eigen and xxHash are"
   say "fetched if the system lacks them (see CONTRIBUTING.md)"
 fi

@@ -15,6 +15,8 @@ __all__: list[str] = [
     "available_kernels",
     "bootstrap_interval",
     "dot",
+    "dot_bf16",
+    "dot_planes",
     "dot_rows",
     "evaluate_rankings",
     "exact_search",
@@ -26,6 +28,7 @@ __all__: list[str] = [
     "relevant_ranks",
     "shrunk_to_identity",
     "squared_distance",
+    "squared_distance_bf16",
     "thread_count",
     "throw_in_parallel",
     "write_artifact",
@@ -49,25 +52,70 @@ class Adapter:
     def is_identity(self) -> bool: ...
 
 class Index:
-    def __init__(self, d: typing.SupportsInt | typing.SupportsIndex, *, metric: str) -> None: ...
-    def __len__(self) -> int: ...
-    def add(
-        self, vectors: numpy.typing.NDArray[numpy.float32], ids: numpy.typing.NDArray[numpy.int64]
+    @staticmethod
+    def load(path: str) -> tuple[Index, list[int]]:
+        """
+        The index and the note that was saved with it.
+        """
+    def __init__(
+        self,
+        d: typing.SupportsInt | typing.SupportsIndex,
+        *,
+        metric: str = "cosine",
+        kind: str = "flat",
+        store: str = "f32",
+        M: typing.SupportsInt | typing.SupportsIndex = 16,
+        ef_construction: typing.SupportsInt | typing.SupportsIndex = 100,
+        seed: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
-    def compact(self) -> None: ...
-    def remove(self, ids: numpy.typing.NDArray[numpy.int64]) -> int: ...
+    def __len__(self) -> int: ...
+    def calibrate(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32] | None,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> None: ...
+    def compact(self, num_threads: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
+    def remove(
+        self,
+        ids: numpy.typing.NDArray[numpy.int64],
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> int: ...
+    def save(self, path: str, note: numpy.typing.NDArray[numpy.int64]) -> None: ...
     def search(
         self,
         queries: numpy.typing.NDArray[numpy.float32],
         *,
         k: typing.SupportsInt | typing.SupportsIndex,
+        ef_search: typing.SupportsInt | typing.SupportsIndex | None = None,
+        recall: typing.SupportsFloat | typing.SupportsIndex | None = None,
+        mask: numpy.typing.NDArray[numpy.uint8] | None = None,
+        ids: numpy.typing.NDArray[numpy.int64] | None = None,
         num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> tuple[
         typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
         typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"],
     ]: ...
+    def update(
+        self,
+        vectors: numpy.typing.NDArray[numpy.float32],
+        ids: numpy.typing.NDArray[numpy.int64] | None,
+        *,
+        removed: numpy.typing.NDArray[numpy.int64],
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> numpy.typing.NDArray[numpy.int64]: ...
+    @property
+    def calibration(self) -> list[tuple[int, float]]:
+        """
+        (breadth of the walk, recall@10 that was measured) in rising order.
+        """
     @property
     def dimensions(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def store(self) -> str: ...
 
 class RidgeStatistics:
     def __init__(self, d: typing.SupportsInt | typing.SupportsIndex) -> None: ...
@@ -115,6 +163,12 @@ def bootstrap_interval(
 def dot(
     set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.float32]
 ) -> float: ...
+def dot_bf16(
+    set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.uint16]
+) -> float: ...
+def dot_planes(
+    set: str, query: numpy.typing.NDArray[numpy.int8], planes: numpy.typing.NDArray[numpy.uint8]
+) -> typing.Annotated[numpy.typing.NDArray[numpy.int32], "[4, 1]"]: ...
 def dot_rows(
     set: str,
     query: numpy.typing.NDArray[numpy.float32],
@@ -209,6 +263,9 @@ def shrunk_to_identity(
 
 def squared_distance(
     set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.float32]
+) -> float: ...
+def squared_distance_bf16(
+    set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.uint16]
 ) -> float: ...
 def thread_count(requested: typing.SupportsInt | typing.SupportsIndex = 0) -> int:
     """

@@ -30,8 +30,11 @@ def as_matrix(value: ArrayLike, name: str, *, dimension: int | None = None) -> N
         raise ValueError(f"{name}: expected 1 to {MAX_DIMENSION} dimensions, got {array.shape[1]}")
     if dimension is not None and array.shape[1] != dimension:
         raise ValueError(f"{name}: expected {dimension} dimensions, got {array.shape[1]}")
-    with np.errstate(over="ignore"):  # what overflows float32 is reported as not finite
-        matrix = np.ascontiguousarray(array, dtype=np.float32)
+    if array.dtype == np.float32:
+        matrix = np.ascontiguousarray(array)
+    else:
+        with np.errstate(over="ignore"):  # what overflows float32 is reported as not finite
+            matrix = np.ascontiguousarray(array, dtype=np.float32)
     _check_finite(matrix, name)
     return matrix
 
@@ -93,6 +96,20 @@ def as_fraction(value: Any, name: str) -> float:
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
     if not 0 <= value <= 1:
         raise ValueError(f"{name}: expected in [0, 1], got {value}")
+    return float(value)
+
+
+def as_recall(value: Any, name: str) -> float:
+    """Return `value` as a float in (0, 1].
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is out of range or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not 0 < value <= 1:
+        raise ValueError(f"{name}: expected in (0, 1], got {value}")
     return float(value)
 
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::pair<Dtype, const char*> NUMPY[] = {
     {Dtype::u8, "uint8"},    {Dtype::i32, "int32"},   {Dtype::i64, "int64"},
-    {Dtype::f32, "float32"}, {Dtype::f64, "float64"},
+    {Dtype::f32, "float32"}, {Dtype::f64, "float64"}, {Dtype::u16, "uint16"},
 };
 
 Dtype dtype_of(const std::string& name, const py::array& array) {

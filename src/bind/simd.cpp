@@ -5,10 +5,25 @@
 namespace ragtune {
 namespace {
 
-void check_lengths(std::span<const float> a, std::span<const float> b) {
-  if (a.size() != b.size())
-    throw std::invalid_argument("expected equal lengths, got " + std::to_string(a.size()) +
-                                " and " + std::to_string(b.size()));
+void check_lengths(std::size_t a, std::size_t b) {
+  if (a != b)
+    throw std::invalid_argument("expected equal lengths, got " + std::to_string(a) + " and " +
+                                std::to_string(b));
+}
+
+using PairKernel = float (*Kernels::*)(const float*, const float*, std::size_t);
+using Bf16Kernel = float (*Kernels::*)(const float*, const std::uint16_t*, std::size_t);
+
+// Each kernel of each set by name, so that tests reach those that dispatch does not choose.
+template <class T, class Kernel>
+void bind_pair(py::module_& m, const char* name, Kernel kernel) {
+  m.def(
+      name,
+      [kernel](const std::string& set, const Array<float>& a, const Array<T>& b) {
+        check_lengths(flat(a, "a").size(), flat(b, "b").size());
+        return (kernels_named(set).*kernel)(a.data(), b.data(), std::size_t(a.size()));
+      },
+      py::arg("set"), py::arg("a").noconvert(), py::arg("b").noconvert());
 }
 
 }  // namespace
@@ -17,21 +32,10 @@ void bind_simd(py::module_& m) {
   m.def("available_kernels", &available_kernels, "Kernel sets that this CPU runs, slowest first.");
   m.def("kernels_in_use", [] { return std::string(kernels().name); });
 
-  // Each kernel of each set by name, so that tests reach those that dispatch does not choose.
-  m.def(
-      "dot",
-      [](const std::string& set, const Array<float>& a, const Array<float>& b) {
-        check_lengths(flat(a, "a"), flat(b, "b"));
-        return kernels_named(set).dot(a.data(), b.data(), std::size_t(a.size()));
-      },
-      py::arg("set"), py::arg("a").noconvert(), py::arg("b").noconvert());
-  m.def(
-      "squared_distance",
-      [](const std::string& set, const Array<float>& a, const Array<float>& b) {
-        check_lengths(flat(a, "a"), flat(b, "b"));
-        return kernels_named(set).squared_distance(a.data(), b.data(), std::size_t(a.size()));
-      },
-      py::arg("set"), py::arg("a").noconvert(), py::arg("b").noconvert());
+  bind_pair<float>(m, "dot", PairKernel(&Kernels::dot));
+  bind_pair<float>(m, "squared_distance", PairKernel(&Kernels::squared_distance));
+  bind_pair<std::uint16_t>(m, "dot_bf16", Bf16Kernel(&Kernels::dot_bf16));
+  bind_pair<std::uint16_t>(m, "squared_distance_bf16", Bf16Kernel(&Kernels::squared_distance_bf16));
   m.def(
       "dot_rows",
       [](const std::string& set, const Array<float>& query, const Array<float>& matrix) {
@@ -45,6 +49,21 @@ void bind_simd(py::module_& m) {
         return out;
       },
       py::arg("set"), py::arg("query").noconvert(), py::arg("matrix").noconvert());
+  m.def(
+      "dot_planes",
+      [](const std::string& set, const Array<std::int8_t>& query,
+         const Array<std::uint8_t>& planes) {
+        const auto view = rows(planes, "planes");
+        if (view.rows() != 4 || query.size() != 2 * view.cols() || query.size() % GROUP != 0)
+          throw std::invalid_argument("planes: expected (4, query / 2), whole groups");
+        const std::uint8_t* plane[4];
+        for (std::ptrdiff_t i = 0; i < 4; ++i) plane[i] = view.data() + i * view.cols();
+        Eigen::Vector4i out;
+        kernels_named(set).dot_planes(query.data(), plane, std::size_t(query.size()) / GROUP,
+                                      out.data());
+        return out;
+      },
+      py::arg("set"), py::arg("query").noconvert(), py::arg("planes").noconvert());
 }
 
 }  // namespace ragtune

@@ -1,0 +1,71 @@
+// The vectors of an index and their codes, in blocks that snapshots share.
+//
+//   n rows, d dimensions. Vectors are kept as float32 or bfloat16; what is stored is what
+//   exact scores are computed from.
+#pragma once
+
+#include "blocks.hpp"
+#include "codes.hpp"
+
+namespace ragtune {
+
+enum class Store { f32, bf16 };
+
+// Nearest bfloat16, ties to even.
+std::uint16_t to_bf16(float x);
+
+struct Rows {
+  Rows() = default;
+  // with_errors keeps the length of each row's coarse error: exact search prunes by it.
+  Rows(Metric metric, std::size_t d, Store store, bool with_errors);
+
+  std::size_t size() const { return store == Store::f32 ? f32.size() : bf16.size(); }
+  std::size_t dimensions() const { return encoder.dimensions(); }
+
+  void begin_edit(std::uint64_t edit);
+  void append(MatrixView vectors);
+
+  // Codes what was appended; all rows anew, around their mean, if most came after it was taken:
+  // the first rows may have been like no others.
+  void code_new(int num_threads);
+
+  // Fetches what an estimate of row i reads.
+  void prefetch(std::size_t i) const {
+    const std::uint8_t* plane = high.row(i);
+    for (std::size_t b = 0; b < high.width(); b += 64) __builtin_prefetch(plane + b, 0, 2);
+    __builtin_prefetch(terms.row(i), 0, 2);
+  }
+  void prefetch_vector(std::size_t i) const;
+
+  // Standard deviation of the difference of two 8-bit scores if the errors of codes have random
+  // directions; the query's are given.
+  double usual_error(double query_length, double query_residual) const;
+
+  // 8-bit scores of `count` rows.
+  void score_codes(const QueryCode& query, const std::uint32_t* which, std::size_t count,
+                   float* out) const;
+
+  // What orders results: q.x, or -|q - x|^2 for l2. In float32, and in float64.
+  float score(const float* query, std::size_t i) const;
+  double exact_score(const float* query, std::size_t i) const;
+  void copy_vector(std::size_t i, float* out) const;
+
+  Metric metric = Metric::inner_product;
+  Store store = Store::f32;
+  Encoder encoder;
+  Blocks<float> f32;               // (n, d) if store is f32
+  Blocks<std::uint16_t> bf16;      // (n, d) if store is bf16
+  Blocks<std::uint8_t> high, low;  // (n, plane_bytes)
+  Blocks<Terms> terms;             // (n,)
+  Blocks<float> coarse;            // (n,) if with_errors: |x' - 4-bit codes|, rounded up
+  bool with_errors = false;
+  std::size_t centred_on = 0;   // how many rows the mean was taken from
+  double longest_centred = 0;   // an upper bound of |x'|
+  double largest_residual = 0;  // and of |x' - 8-bit codes|
+
+ private:
+  void recenter();
+  void code(std::size_t first, std::size_t count, int num_threads);
+};
+
+}  // namespace ragtune

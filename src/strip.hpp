@@ -1,0 +1,71 @@
+// A few rows that are scored together, and how the tile kernel takes them.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "rows.hpp"
+
+namespace ragtune {
+
+constexpr std::size_t STRIP = 64;  // rows that stay in cache for the next query
+
+// Rows that are scored together.
+struct Strip {
+  std::uint32_t rows[STRIP];
+  float scale[STRIP], bias[STRIP], coarse[STRIP] = {};
+  std::size_t count = 0;
+
+  void read_terms(const Rows& from) {
+    const std::size_t first = rows[0];
+    if (rows[count - 1] == first + count - 1 && from.terms.run(first) >= count &&
+        (!from.with_errors || from.coarse.run(first) >= count)) {
+      const Terms* terms = from.terms.row(first);
+      for (std::size_t i = 0; i < count; ++i) scale[i] = terms[i].scale, bias[i] = terms[i].bias;
+      if (from.with_errors) std::copy_n(from.coarse.row(first), count, coarse);
+      return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const Terms terms = from.terms[rows[i]];
+      scale[i] = terms.scale;
+      bias[i] = terms.bias;
+      if (from.with_errors) coarse[i] = from.coarse[rows[i]];
+    }
+  }
+};
+
+// A strip as the tile kernel takes it.
+struct Tiles {
+  explicit Tiles(std::size_t steps)
+      : steps(steps), codes(STRIP * steps * 4), sums(kernels().mc * kernels().nc), row(steps * 4) {}
+
+  void pack(const Rows& rows, const Strip& strip) {
+    const std::size_t nc = kernels().nc;
+    for (std::size_t r = 0; r < strip.count; ++r) {
+      const std::uint32_t i = strip.rows[r];
+      unpack(rows.high.row(i), rows.low.row(i), rows.encoder.groups());
+      std::uint8_t* to = codes.data() + r / nc * nc * steps * 4 + r % nc * 4;
+      for (std::size_t s = 0; s < steps; ++s) std::memcpy(to + s * nc * 4, row.data() + 4 * s, 4);
+    }
+  }
+
+  std::size_t steps;
+  std::vector<std::uint8_t> codes;
+  std::vector<std::int32_t> sums;
+
+ private:
+  void unpack(const std::uint8_t* high, const std::uint8_t* low, std::size_t groups) {
+    for (std::size_t g = 0; g < groups; ++g, high += GROUP_BYTES, low += GROUP_BYTES) {
+      std::uint8_t* to = row.data() + g * GROUP;
+      for (std::size_t j = 0; j < GROUP_BYTES; ++j) {
+        to[j] = std::uint8_t((high[j] & 15) << 4 | (low[j] & 15));
+        to[j + GROUP_BYTES] = std::uint8_t((high[j] & 0xf0) | low[j] >> 4);
+      }
+    }
+  }
+
+  std::vector<std::uint8_t> row;
+};
+
+}  // namespace ragtune
