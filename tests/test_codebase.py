@@ -26,13 +26,13 @@ LAYERS = [
     {"store", "embed", "evaluation", "index", "files", "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "folds", "plots", "space"},
     {"gate", "model", "strategies"},
-    {"tuning", "registry"},
+    {"tuning", "registry", "chunk_index"},
     {"learning"},
     {"memory"},
     {"demo", "cli"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "folds", "strategies", "tuning", "model",
-           "memory", "learning", "registry", "files", "cli"}  # fmt: skip
+           "memory", "learning", "registry", "chunk_index", "files", "cli"}  # fmt: skip
 
 
 def module_of(path):

@@ -162,7 +162,7 @@ def test_store_of_a_newer_version_is_refused(tmp_path, embedder):
     database.commit()
     database.close()
     with pytest.raises(
-        ragtune.StoreVersionError, match="expected schema version 1 or older, got 99"
+        ragtune.StoreVersionError, match="expected schema version 2 or older, got 99"
     ):
         ragtune.Memory(tmp_path / "m")
 
@@ -272,6 +272,18 @@ def test_cancelled_run_leaves_what_served(tmp_path):
     assert memory.search("question 1", deep_memory=True) == before
 
 
+def test_model_that_serves_is_not_read_again_after_each_write(tmp_path):
+    memory, pairs = taught(tmp_path / "m")
+    memory.tune(pairs)
+    before = memory.search("question 1", deep_memory=True)
+    for path in (tmp_path / "m/models").iterdir():
+        path.unlink()
+    memory.add(["chunk 0"], ids=["another"])
+    after = memory.search("question 1", k=11, deep_memory=True)
+    assert [hit for hit in after if hit.id != "another"][:10] == before
+    memory.close()
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut", "changed"])
 def test_damaged_model_falls_back_to_the_one_before_then_to_none(tmp_path, damage):
     memory, pairs = taught(tmp_path / "m")
@@ -330,6 +342,50 @@ def test_pairs_of_deleted_chunks_are_left_out(memory):
     memory.add_pairs([Pair("cat", "b"), Pair("language", "c")])
     memory.delete(["b"])
     assert [p.question for p in memory.store.pairs.living()] == ["language"]
+
+
+class Meddling:
+    """A reader before whose every look at the chunks somebody writes."""
+
+    def __init__(self, reader, writes):
+        self.counters, self.close = reader.counters, reader.close
+        self._reader, self._writes = reader, iter(writes)
+
+    def chunks(self, rows):
+        next(self._writes, lambda: None)()
+        return self._reader.chunks(rows)
+
+
+def test_write_during_a_search_is_seen_whole(tmp_path):
+    def vectors(*angles):
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def found(hits):
+        return [(hit.text, round(float(np.arccos(hit.score)), 3)) for hit in hits]
+
+    with ragtune.Memory(tmp_path / "m") as memory, ragtune.Memory(tmp_path / "m") as other:
+        memory.add(["a1", "b1", "c1"], ids=["a", "b", "c"], embeddings=vectors(0.1, 0.2, 0.3))
+        memory.store.reader = Meddling(
+            memory.store.reader,
+            [
+                lambda: other.add(["a2"], ids=["a"], embeddings=vectors(0.4)),
+                lambda: other.delete(["b"]) and other.purge(),
+            ],
+        )
+        hits = memory.search(embedding=[1.0, 0.0], k=2)
+        assert found(hits) == [("c1", 0.3), ("a2", 0.4)]
+
+
+def test_search_ends_while_another_replaces_what_it_finds(tmp_path):
+    with ragtune.Memory(tmp_path / "m") as memory, ragtune.Memory(tmp_path / "m") as other:
+        memory.add(["0", "gone"], ids=["a", "b"], embeddings=np.eye(2))
+        writes = [
+            lambda i=i: other.add([str(i)], ids=["a"], embeddings=np.eye(2)[:1])
+            for i in range(1, 1000)
+        ]
+        memory.store.reader = Meddling(memory.store.reader, [lambda: other.delete(["b"]), *writes])
+        (hit,) = memory.search(embedding=[1.0, 0.0], k=2)
+        assert 1 <= int(hit.text) < 100
 
 
 class MemoryAgainstDict(RuleBasedStateMachine):

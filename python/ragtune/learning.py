@@ -112,9 +112,11 @@ class Learning:
     ) -> Report:
         """Frozen embeddings against an adapter; see `Memory.evaluate`."""
         k = max(parse_metric(name)[1] for name in metrics)
+        # Both in one call: then both are of one state of the index.
+        asked = np.concatenate([questions.vectors, adapter.apply(questions.vectors)])
+        _, found = index.search(asked, k=min(k, len(index)), recall=1.0)
         before, after = (
-            evaluate(Run(index.search(vectors, k=min(k, len(index)))[1]), questions.qrels, metrics)
-            for vectors in (questions.vectors, adapter.apply(questions.vectors))
+            evaluate(Run(rows), questions.qrels, metrics) for rows in np.split(found, 2)
         )
         trained = {pair.chunk_row for pair in self._store.pairs.living()}
         seen = np.array(

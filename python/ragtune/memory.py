@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ragtune import _core
-from ragtune.arrays import as_count, as_queries
+from ragtune.arrays import as_count, as_queries, as_recall
+from ragtune.chunk_index import CaughtUp, ChunkIndex
 from ragtune.evaluation import METRICS
 from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
 from ragtune.learning import Learning, Options, TuningRun
@@ -19,6 +19,8 @@ from ragtune.report import Report
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
 from ragtune.types import Chunk, Hit, Pair, Progress
+
+ATTEMPTS = 20  # a search begins anew if the store changes under it, so often at most
 
 
 class Memory:
@@ -50,19 +52,18 @@ class Memory:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path}: expected a directory")
         self.path.mkdir(parents=True, exist_ok=True)
-        self.store = Store(f"sqlite:///{self.path / 'store.sqlite'}", owner)
+        self.store = Store.in_file(self.path / "store.sqlite", owner)
         self.space = EmbeddingSpace(self.store, embedder)
         self.registry = Registry(self.store, self.path / "models")
         self._learning = Learning(self.store, self.space, self.registry)
-        self._index: _core.Index | None = None
-        self._seen = (0, 0)  # the counters up to which the index is caught up
+        self._index = ChunkIndex(self.store, self.path)
 
     def __repr__(self) -> str:
         return f"<ragtune.Memory {str(self.path)!r}: {len(self):,} chunks>"
 
     def __len__(self) -> int:
         """Chunks that can be found."""
-        return self.store.chunks.count()
+        return self._index.count()
 
     def __enter__(self) -> Memory:
         return self
@@ -71,7 +72,8 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        """Give back the database connections."""
+        """Keep the index in its file, and give back the database connections."""
+        self._index.close()
         self.store.close()
 
     # -- chunks ---------------------------------------------------------------------------
@@ -116,7 +118,7 @@ class Memory:
         if count == 0:
             return []
         vectors = (
-            self._vectors(names, texts, progress)
+            self.space.chunks(names, texts, progress)
             if embeddings is None
             else [row.tobytes() for row in self.space.accept(embeddings, count)]
         )
@@ -124,18 +126,6 @@ class Memory:
         chunks = {id_: NewChunk(id_, t, m, g or id_, v) for id_, t, m, g, v in parts}
         self.store.chunks.add(list(chunks.values()))
         return names
-
-    def _vectors(
-        self, names: Sequence[str], texts: Sequence[str], progress: Progress | None
-    ) -> list[bytes]:
-        hashes = self.store.chunks.text_hashes(names)
-        kept = [
-            id_ for id_, t in zip(names, texts, strict=True) if hashes.get(id_) == content_key(t)
-        ]
-        known = self.store.chunks.vectors_of(kept)
-        fresh = [t for id_, t in zip(names, texts, strict=True) if id_ not in known]
-        embedded = iter(self.space.documents(fresh, progress) if fresh else ())
-        return [known[id_] if id_ in known else next(embedded) for id_ in names]
 
     def get(self, ids: Sequence[str]) -> list[Chunk]:
         """Chunks in the order of ids; unknown and deleted ones are left out."""
@@ -147,7 +137,9 @@ class Memory:
 
     def purge(self) -> int:
         """Erase deleted chunks and their pairs for good; returns how many chunks."""
-        return self.store.chunks.purge()
+        count = self.store.chunks.purge()
+        self._index.forget()
+        return count
 
     # -- search ---------------------------------------------------------------------------
 
@@ -158,6 +150,7 @@ class Memory:
         k: int = 10,
         deep_memory: bool = False,
         embedding: ArrayLike | None = None,
+        recall: float | None = None,
     ) -> list[Hit]:
         """Find the k nearest chunks, best first.
 
@@ -168,25 +161,53 @@ class Memory:
                 one before serves, then the frozen embeddings: a search never fails because
                 of training.
             embedding: Vector (d,) of the question in place of `query`.
+            recall: Share of the true k nearest that should be found, in (0, 1]: a smaller
+                one is faster, 1 looks at every chunk. None is 0.99; below 10,000 chunks
+                every search is exact.
 
         Raises:
             TypeError: The query is not a string.
-            ValueError: k < 1, neither or both of query and embedding are given, or the
-                embedding has another dimension or is not finite.
+            ValueError: k < 1, recall is out of range, neither or both of query and embedding
+                are given, or the embedding has another dimension or is not finite.
             EmbedderMismatchError: The embedder is not the one that made the vectors.
         """
         wanted = as_count(k, "k")
+        recall = None if recall is None else as_recall(recall, "recall")
         vector = self._query_vector(query, embedding)
-        index = self._fresh_index()
-        if index is None or vector is None:
+        if vector is None:
             return []
-        if deep_memory:
-            adapter = self.registry.adapter(vector.shape[1], self._seen)
-            vector = vector if adapter.is_identity else adapter.apply(vector)
-        scores, rows = index.search(vector, k=min(wanted, max(len(index), 1)))
-        found = self.store.chunks.by_row([row for row in rows[0].tolist() if row >= 0])
-        ranked = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
-        return [Hit(found[row], score) for row, score in ranked if row in found]
+        for _ in range(ATTEMPTS):
+            state = self._index.fresh(vector.shape[1])
+            adapted = vector
+            if deep_memory:
+                adapter = self.registry.adapter(vector.shape[1], state.counters)
+                adapted = vector if adapter.is_identity else adapter.apply(vector)
+            hits, whole = self._hits(state, adapted, wanted, recall)
+            if whole:
+                break
+        return hits
+
+    def _hits(
+        self, state: CaughtUp, vector: NDArray[np.float32], k: int, recall: float | None
+    ) -> tuple[list[Hit], bool]:
+        """The k nearest living chunks, and whether all is of one state of the store.
+
+        It is not if a chunk was replaced or deleted after the index found it: a score would
+        stand beside another text. Nor may it have changed after the index was `fresh`, for
+        then it is unknown which came first. Where none has, they are the nearest of the
+        snapshot that was searched, and every text is the one whose vector was compared.
+        """
+        index = state.index
+        # One query on one thread: to wake more costs more than they gain.
+        scores, rows = index.search(
+            vector, k=min(k, max(len(index), 1)), recall=recall, num_threads=1
+        )
+        ranked = [
+            (r, s) for r, s in zip(rows[0].tolist(), scores[0].tolist(), strict=True) if r >= 0
+        ]
+        found, latest = self.store.reader.chunks([row for row, _ in ranked])
+        hits = [Hit(found[row], score) for row, score in ranked if row in found]
+        return hits, latest <= state.counters[0] and len(hits) == len(ranked)
 
     def _query_vector(
         self, query: str | None, embedding: ArrayLike | None
@@ -202,27 +223,6 @@ class Memory:
             return as_queries(embedding, "embedding", dimension=dimension)
         assert query is not None
         return self.space.query(query)
-
-    def _fresh_index(self) -> _core.Index | None:
-        """The index, caught up with what this and other processes wrote."""
-        counters = self.store.counters()
-        if self._index is not None and counters == self._seen:
-            return self._index
-        dimension = self.space.dimension()
-        if dimension is None:
-            return None
-        if self._index is None or counters[1] != self._seen[1]:  # rows were purged: start anew
-            self._index, self._seen = _core.Index(dimension, metric="ip"), (0, 0)
-        changed = self.store.chunks.changed_since(self._seen[0])
-        gone = [change.row for change in changed if change.embedding is None]
-        alive = [change for change in changed if change.embedding is not None]
-        self._index.remove(np.array(gone, dtype=np.int64))
-        if alive:
-            vectors = np.frombuffer(b"".join(c.embedding or b"" for c in alive), dtype=np.float32)
-            rows = np.array([c.row for c in alive], dtype=np.int64)
-            self._index.add(vectors.reshape(len(rows), dimension), rows)
-        self._seen = counters
-        return self._index
 
     # -- learning -------------------------------------------------------------------------
 
@@ -288,7 +288,6 @@ class Memory:
             ValueError: Lengths differ, a chunk id is unknown, or no query has a relevant chunk.
         """
         questions = self._learning.questions(queries, relevance, progress)
-        index = self._fresh_index()
-        assert index is not None  # questions() found their chunks
-        adapter = self.registry.adapter(questions.vectors.shape[1], self._seen)
-        return self._learning.evaluate(index, adapter, questions, metrics, coverage)
+        state = self._index.fresh(questions.vectors.shape[1])
+        adapter = self.registry.adapter(questions.vectors.shape[1], state.counters)
+        return self._learning.evaluate(state.index, adapter, questions, metrics, coverage)

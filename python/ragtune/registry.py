@@ -6,11 +6,20 @@ import hashlib
 import uuid
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 from ragtune import _core
 from ragtune.model import Model, load
 from ragtune.store import Store
 from ragtune.types import CorruptFileError
+
+
+class _Serving(NamedTuple):
+    """The adapter that serves while the store's counters are these; "" is no file's hash."""
+
+    counters: tuple[int, int]
+    sha256: str
+    adapter: _core.Adapter
 
 
 class Registry:
@@ -19,7 +28,7 @@ class Registry:
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
-        self._loaded: tuple[tuple[int, int], _core.Adapter] | None = None
+        self._serving: _Serving | None = None
 
     def publish(self, model: Model, run_id: str) -> int:
         """Keep a model and return its version; it serves if its verdict is `promote`.
@@ -48,13 +57,16 @@ class Registry:
             dimension: Dimension of the queries.
             counters: The store's state, so that files are read only when it changed.
         """
-        if self._loaded is None or self._loaded[0] != counters:
-            self._loaded = counters, self._newest_readable(dimension)
-        return self._loaded[1]
+        serving = self._serving
+        if serving is None or serving.counters != counters:
+            serving = self._serving = self._newest_readable(dimension, counters)
+        return serving.adapter
 
-    def _newest_readable(self, dimension: int) -> _core.Adapter:
+    def _newest_readable(self, dimension: int, counters: tuple[int, int]) -> _Serving:
         space = self._store.vectors.space() or b""
         for row in self._store.models.promoted():
+            if self._serving is not None and self._serving.sha256 == row["sha256"]:
+                return self._serving._replace(counters=counters)
             path = self._folder / Path(row["file"]).name
             try:
                 model = self._checked(path, row["sha256"], space)
@@ -65,8 +77,8 @@ class Registry:
                     stacklevel=4,
                 )
                 continue
-            return model.adapter
-        return _core.Adapter.identity(dimension)
+            return _Serving(counters, row["sha256"], model.adapter)
+        return _Serving(counters, "", _core.Adapter.identity(dimension))
 
     def _checked(self, path: Path, sha256: str, space: bytes) -> Model:
         if _sha256(path) != sha256:

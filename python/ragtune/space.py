@@ -26,11 +26,14 @@ class EmbeddingSpace:
         self._store = store
         self._given = embedder
         self._checked: Embedder | None = None
+        self._dimension: int | None = None
 
     def dimension(self) -> int | None:
         """Dimension of the stored vectors, None while there are none."""
-        stored = self._store.vectors.space()
-        return Fingerprint.from_bytes(stored).dimension if stored else None
+        if self._dimension is None:  # the first space to be stored stays, also after a purge
+            stored = self._store.vectors.space()
+            self._dimension = Fingerprint.from_bytes(stored).dimension if stored else None
+        return self._dimension
 
     def embedder(self) -> Embedder:
         """The embedder, after its probe vectors were held against the stored ones.
@@ -85,6 +88,19 @@ class EmbeddingSpace:
             probes = np.zeros((0, matrix.shape[1]), dtype=np.float32)
             self._store.vectors.set_space(Fingerprint(GIVEN, matrix.shape[1], probes).to_bytes())
         return unit_rows(matrix)
+
+    def chunks(
+        self, ids: Sequence[str], texts: Sequence[str], progress: Progress | None
+    ) -> list[bytes]:
+        """Vectors of the texts of chunks; a stored chunk with the same text keeps its own."""
+        hashes = self._store.chunks.text_hashes(ids)
+        named = list(zip(ids, texts, strict=True))
+        known = self._store.chunks.vectors_of(
+            [id_ for id_, text in named if hashes.get(id_) == content_key(text)]
+        )
+        fresh = [text for id_, text in named if id_ not in known]
+        embedded = iter(self.documents(fresh, progress) if fresh else ())
+        return [known[id_] if id_ in known else next(embedded) for id_ in ids]
 
     def documents(self, texts: Sequence[str], progress: Progress | None) -> list[bytes]:
         """Vectors of passages as float32 bytes; what is known by content is not embedded again."""

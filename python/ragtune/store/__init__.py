@@ -7,18 +7,25 @@ every statement here, never by callers.
 
 from __future__ import annotations
 
-from ragtune.store.chunks import ChangedRow, ChunkTable, NewChunk, VectorTable, content_key
-from ragtune.store.database import Database
-from ragtune.store.pairs import PairTable, StoredPair, data_hash
-from ragtune.store.runs import ModelTable, RunTable
+from pathlib import Path
 
-__all__ = ["ChangedRow", "NewChunk", "Store", "StoredPair", "content_key", "data_hash"]
+import sqlalchemy as sa
+
+from ragtune.store.chunks import Changes, ChunkTable, NewChunk, VectorTable, content_key
+from ragtune.store.database import Database
+from ragtune.store.forks import Lock
+from ragtune.store.pairs import PairTable, StoredPair, data_hash
+from ragtune.store.reader import reader_of
+from ragtune.store.runs import ModelTable, RunTable
+from ragtune.store.saves import SaveTable
+
+__all__ = ["Changes", "Lock", "NewChunk", "Store", "StoredPair", "content_key", "data_hash"]
 
 
 class Store:
     """One owner's view of a database, a part for each table."""
 
-    def __init__(self, url: str, owner: str = "default") -> None:
+    def __init__(self, url: str | sa.URL, owner: str = "default") -> None:
         """Open or create the store.
 
         Args:
@@ -30,17 +37,26 @@ class Store:
             StoreVersionError: The store was written by a newer version.
             ValueError: The owner is empty or longer than 128 characters.
         """
+        self.owner = owner
         self._database = Database(url, owner)
         self.chunks = ChunkTable(self._database)
         self.vectors = VectorTable(self._database)
         self.pairs = PairTable(self._database)
         self.runs = RunTable(self._database)
         self.models = ModelTable(self._database)
+        self.saves = SaveTable(self._database)
+        self.reader = reader_of(self._database)
+
+    @classmethod
+    def in_file(cls, path: Path, owner: str = "default") -> Store:
+        """Open or create an SQLite file; a path as a URL would end at its first "?"."""
+        return cls(sa.URL.create("sqlite", database=str(path.absolute())), owner)
 
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""
-        return self._database.counters()
+        return self.reader.counters()
 
     def close(self) -> None:
         """Give back the connections."""
+        self.reader.close()
         self._database.close()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ragtune.store.database import Database, bump, next_change, now, parts
@@ -27,12 +30,19 @@ class NewChunk:
     embedding: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedRow:
-    """A chunk row that changed; `embedding` is None if it can no longer be found."""
+class Changes(NamedTuple):
+    """Chunk rows that changed, in row order."""
 
-    row: int
-    embedding: bytes | None
+    rows: NDArray[np.int64]  # living ones, (n,)
+    vectors: NDArray[np.float32]  # of those, (n * d,)
+    gone: NDArray[np.int64]  # rows that can no longer be found
+
+
+class Found(NamedTuple):
+    """Living chunks by row, and the counter of the latest change among them (0: none)."""
+
+    chunks: dict[int, Chunk]
+    latest: int
 
 
 def content_key(text: str) -> bytes:
@@ -61,18 +71,23 @@ class ChunkTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def changed_since(self, change: int) -> list[ChangedRow]:
-        """Rows written after `change`, in row order."""
-        query = (
-            select(chunks.c.row, chunks.c.embedding, chunks.c.deleted_at)
-            .where(self._database.own(chunks), chunks.c.change > change)
-            .order_by(chunks.c.row)
+    def changed_since(self, change: int) -> Changes:
+        """Rows written after `change`."""
+        own = self._database.own_of_few if change else self._database.own  # after 0 are all rows
+        query = select(chunks.c.row, chunks.c.embedding, chunks.c.deleted_at.is_not(None)).where(
+            own(chunks), chunks.c.change > change
         )
+        rows, gone, vectors = array("q"), array("q"), bytearray()
         with self._database.reading() as connection:
-            return [
-                ChangedRow(row, None if deleted_at else embedding)
-                for row, embedding, deleted_at in connection.execute(query)
-            ]
+            for row, embedding, deleted in connection.execute(query):
+                (gone if deleted else rows).append(row)
+                vectors += b"" if deleted else embedding
+        # Not ORDER BY: for its sake SQLite would read all rows in order instead of the changed.
+        return _in_row_order(
+            np.frombuffer(rows, np.int64),
+            np.frombuffer(vectors, np.float32),
+            np.frombuffer(gone, np.int64),
+        )
 
     def add(self, new: Sequence[NewChunk]) -> None:
         """Write all chunks or none; an id that is there is replaced and comes alive.
@@ -131,17 +146,24 @@ class ChunkTable:
 
     def by_row(self, rows: Sequence[int]) -> dict[int, Chunk]:
         """Living chunks of the given rows."""
-        columns = chunks.c.row, chunks.c.id, chunks.c.text, chunks.c["metadata"], chunks.c.source
+        return self.found(rows).chunks
+
+    def found(self, rows: Sequence[int]) -> Found:
+        """Living chunks of the given rows, all of one state of the store."""
+        names = "row", "change", "id", "text", "metadata", "source"
         found: dict[int, Chunk] = {}
+        latest = 0
         with self._database.reading() as connection:
             for part in parts(rows):
-                query = select(*columns).where(
-                    self._database.own(chunks),
+                query = select(*(chunks.c[name] for name in names)).where(
+                    self._database.own_of_few(chunks),
                     chunks.c.row.in_(part),
                     chunks.c.deleted_at.is_(None),
                 )
-                found |= {row: Chunk(*rest) for row, *rest in connection.execute(query)}
-        return found
+                for row, change, *rest in connection.execute(query):
+                    found[row] = Chunk(*rest)
+                    latest = max(latest, change)
+        return Found(found, latest)
 
     def text_hashes(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Hash of the text of each living chunk among ids."""
@@ -215,6 +237,15 @@ class ChunkTable:
             if alive:
                 query = query.where(chunks.c.deleted_at.is_(None))
             yield from (tuple(row) for row in connection.execute(query))
+
+
+def _in_row_order(
+    rows: NDArray[np.int64], vectors: NDArray[np.float32], gone: NDArray[np.int64]
+) -> Changes:
+    if (rows[1:] < rows[:-1]).any():
+        order = np.argsort(rows)
+        rows, vectors = rows[order], vectors.reshape(len(rows), -1)[order].ravel()
+    return Changes(rows, vectors, np.sort(gone))
 
 
 class VectorTable:

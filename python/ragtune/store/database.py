@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event, select, update
 from sqlalchemy.exc import OperationalError
 
+from ragtune.store import forks
 from ragtune.store.schema import meta, migrate
 from ragtune.types import StoreLockedError
 
@@ -23,7 +25,7 @@ T = TypeVar("T")
 class Database:
     """One owner's view of a database; `own` is part of every statement on owned rows."""
 
-    def __init__(self, url: str, owner: str) -> None:
+    def __init__(self, url: str | sa.URL, owner: str) -> None:
         """Open or create the database.
 
         Raises:
@@ -34,9 +36,10 @@ class Database:
         if not 1 <= len(owner) <= 128:
             raise ValueError(f"owner: expected 1 to 128 characters, got {len(owner)}")
         self.owner = owner
-        self._engine = sa.create_engine(url, connect_args=_connect_args(url))
+        self._engine = sa.create_engine(url, connect_args=_connect_args(sa.make_url(url)))
         if self._engine.dialect.name == "sqlite":
             _tune_sqlite(self._engine)
+            forks.register(self)
         with self.writing() as connection:
             migrate(connection)
 
@@ -44,9 +47,31 @@ class Database:
         """Give back the connections."""
         self._engine.dispose()
 
+    def before_fork(self) -> None:
+        """Close the idle connections: a child must not inherit them."""
+        self._engine.dispose()
+
+    def after_fork(self) -> None:
+        """Nothing: connections are opened when they are needed."""
+
+    def file(self) -> Path | None:
+        """The file of an SQLite database, None for any other."""
+        name = self._engine.url.database or ":memory:"
+        if self._engine.dialect.name != "sqlite" or name.startswith((":memory:", "file:")):
+            return None
+        return Path(name).absolute()
+
     def own(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """The condition that a row is this owner's."""
         condition: sa.ColumnElement[bool] = table.c.owner == self.owner
+        return condition
+
+    def own_of_few(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """The same, where another condition leaves few rows: no index finds rows by this one.
+
+        SQLite, which has no statistics here, would else go through all rows of the owner.
+        """
+        condition: sa.ColumnElement[bool] = table.c.owner + "" == self.owner
         return condition
 
     @contextmanager
@@ -65,11 +90,11 @@ class Database:
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""
         with self.reading() as connection:
-            return _counter(connection, "change"), _counter(connection, "generation")
+            return counter(connection, "change"), counter(connection, "generation")
 
 
-def _connect_args(url: str) -> dict[str, Any]:
-    return {"timeout": LOCK_TIMEOUT_S} if url.startswith("sqlite") else {}
+def _connect_args(url: sa.URL) -> dict[str, Any]:
+    return {"timeout": LOCK_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
 
 
 def _tune_sqlite(engine: sa.Engine) -> None:
@@ -93,10 +118,13 @@ def _lock_errors() -> Iterator[None]:
         yield
     except OperationalError as error:
         if "locked" in str(error.orig):
-            raise StoreLockedError(
-                f"store: another process has been writing for {LOCK_TIMEOUT_S} s"
-            ) from error
+            raise lock_error() from error
         raise
+
+
+def lock_error() -> StoreLockedError:
+    """What to raise when the lock was waited for in vain."""
+    return StoreLockedError(f"store: another process has been writing for {LOCK_TIMEOUT_S} s")
 
 
 def now() -> datetime:
@@ -113,7 +141,7 @@ def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 def next_change(connection: Connection) -> int:
     """Advance the change counter within a transaction and return it."""
     bump(connection, "change")
-    return _counter(connection, "change")
+    return counter(connection, "change")
 
 
 def bump(connection: Connection, key: str) -> None:
@@ -121,5 +149,6 @@ def bump(connection: Connection, key: str) -> None:
     connection.execute(update(meta).where(meta.c.key == key).values(value=meta.c.value + 1))
 
 
-def _counter(connection: Connection, key: str) -> int:
+def counter(connection: Connection, key: str) -> int:
+    """A counter as this transaction sees it."""
     return int(connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -122,6 +123,18 @@ models = Table(
     UniqueConstraint("owner", "version"),
 )
 
+# Files of the index that were saved, and the state of the store that each is of.
+saves = Table(
+    "saves",
+    metadata,
+    Column("save", Integer, primary_key=True, autoincrement=True),
+    Column("owner", String(128), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    UniqueConstraint("owner", "token"),
+)
+
 
 def _create_all(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -130,9 +143,13 @@ def _create_all(connection: Connection) -> None:
     )
 
 
+def _add_saves(connection: Connection) -> None:
+    saves.create(connection, checkfirst=True)  # a new store has it from the first step
+
+
 # Step i brings a store from version i to i + 1. Steps are added, never changed; a step that
 # alters tables spells out its own statements, because `metadata` moves on.
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_all]
+MIGRATIONS: list[Callable[[Connection], None]] = [_create_all, _add_saves]
 
 
 def migrate(connection: Connection) -> None:
