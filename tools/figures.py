@@ -1,26 +1,17 @@
-"""Write the figures of README.md and docs/measured.md from benchmarks/results, or check them.
+"""Write the figures of README.md and docs/ from benchmarks/results, or check them.
 
 A line between `<!-- name -->` and `<!-- end -->` is made here, so that no figure is typed.
 """
 
-import json
 import re
 import sys
 from pathlib import Path
 
+import search_tables
+from results import load, where
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks/results"
-
-
-def load(name: str) -> dict:
-    """One committed result."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
-
-
-def where(result: dict) -> str:
-    """Date and machine of a result."""
-    machine = result["machine"]
-    return f"{machine['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['system']}"
+PAGES = "README.md", "docs/measured.md", "docs/benchmarks.md"
 
 
 def demo() -> str:
@@ -66,9 +57,9 @@ def speed() -> str:
                  f"{e['latency_ratio']:.2f}x ({e['ours_query_ms']:.1f} ms)", embed))  # fmt: skip
     lines = [f"| {what} | {peer} | {ratio} | {where(r)} |" for what, peer, ratio, r in rows]
     head = "| what | peer | ragtune is faster by | measured |\n|---|---|---|---|"
-    differ = search["figures"]["ids_that_differ_of_10000"]
+    differ = [n for key, n in search["figures"].items() if key.startswith("ids_that_differ")]
     note = (
-        f"Exact search: {differ} of 10,000 ids differ from FAISS's. Metrics: the largest difference "
+        f"Exact search: {sum(differ)} of {10_000 * len(differ):,} ids differ from FAISS's. Metrics: the largest difference "
         f"to ranx and pytrec_eval\nover 1,000 random cases is "
         f"{metrics['figures']['largest_difference_pytrec_eval']:.0e}. Embedding: the lowest cosine to "
         f"sentence-transformers is {e['min_cosine']:.7f}."
@@ -100,7 +91,7 @@ def tuning() -> str:
     return "\n".join([head, *rows, "", f"({where(result)})"])
 
 
-MADE = {"demo": demo, "speed": speed, "tuning": tuning}
+MADE = {"demo": demo, "speed": speed, "tuning": tuning} | search_tables.MADE
 
 
 def filled(text: str) -> str:
@@ -110,7 +101,7 @@ def filled(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page in (ROOT / "README.md", ROOT / "docs/measured.md"):
+    for page in map(ROOT.joinpath, PAGES):
         text = page.read_text()
         if "--check" in sys.argv and text != filled(text):
             sys.exit(f"{page.name} does not show the committed results: run `make docs`")
