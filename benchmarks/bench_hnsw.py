@@ -12,6 +12,7 @@ from peers import Engine, Faiss, Ragtune, at_recall, engines, note, sweep
 from vectors import Task, Vectors, arguments, clustered, minilm
 
 TARGETS = 0.95, 0.995
+SHAPES = ["100000x384", "100000x768", "100000x1536"]
 ONE_BY_ONE = 200  # queries of the calls with a single one
 
 
@@ -85,7 +86,12 @@ def measure(task: Task, options: Any) -> dict[str, Any]:
 
 def main() -> None:
     options = arguments(
-        __doc__, n=[100_000], d=[384, 768, 1536], queries=1000, rounds=3, builds=3, threads=2
+        __doc__,
+        shapes=["100000x384", "100000x768", "100000x1536"],
+        queries=1000,
+        rounds=3,
+        builds=3,
+        threads=2,
     )
     figures: dict[str, Any] = {
         "queries": options.queries,
@@ -94,10 +100,10 @@ def main() -> None:
         "build_threads": options.threads,
         "data": {},
     }
+    shapes = [tuple(int(size) for size in shape.split("x")) for shape in options.shapes]
     cases = {
         f"clustered {n:,} x {d:,}": lambda n=n, d=d: clustered(n, d, 0, options.queries)
-        for n in options.n
-        for d in options.d
+        for n, d in shapes
     }
     if options.data:
         cases["MiniLM, four sets"] = lambda: minilm(options.data, options.queries)

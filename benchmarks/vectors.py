@@ -114,12 +114,14 @@ class Task:
 
 
 def arguments(description: str, **defaults: object) -> argparse.Namespace:
-    """--data, --save, and one option with whole numbers for each of defaults."""
+    """--data, --save, and one option for each of defaults."""
     data = os.environ.get("RAGTUNE_DATA")
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, default=Path(data) if data else None)
     parser.add_argument("--save", action="store_true", help="keep the figures in results/")
     for name, value in defaults.items():
-        many = "+" if isinstance(value, list) else None
-        parser.add_argument(f"--{name}", type=int, nargs=many, default=value, help=f"{value}")
+        many = isinstance(value, list)
+        kind = type(value[0] if many else value)
+        nargs = "+" if many else None
+        parser.add_argument(f"--{name}", type=kind, nargs=nargs, default=value, help=f"{value}")
     return parser.parse_args()

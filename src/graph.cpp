@@ -186,8 +186,7 @@ void walk(const Graph& graph, const Rows& rows, const QueryCode& query, std::siz
   found.resize(pool.size());
   for (std::size_t i = 0; i < pool.size(); ++i) {
     found[i] = row_of(here, pool.slot(i));
-    for (std::size_t b = 0; b < rows.low.width(); b += 64)
-      __builtin_prefetch(rows.low.row(found[i]) + b, 0, 2);
+    rows.prefetch_lower(found[i]);
   }
   scratch.scores.resize(pool.size());
   rows.score_codes(query, found.data(), found.size(), scratch.scores.data());

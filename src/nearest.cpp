@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <random>
 
 #include "adapter.hpp"
 #include "parallel.hpp"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr std::size_t CALIBRATED_K = 10;
 constexpr std::ptrdiff_t QUESTIONS = 256;
+constexpr std::size_t NEIGHBOURS = 32;  // that a question is drawn from
 constexpr std::size_t BREADTHS[] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
 constexpr double ENOUGH = 0.9999;
 constexpr std::size_t ROWS_PER_STEP = 16;  // that a walk scores for each slot that it keeps
@@ -18,6 +21,27 @@ constexpr std::size_t ROWS_PER_STEP = 16;  // that a walk scores for each slot t
 // Codes misplace few: somewhat more than k are scored with their vectors, and further ones for as
 // long as the error that codes usually make could have brought them behind the k-th.
 std::size_t rescored(std::size_t k) { return k + 4 + k / 4; }
+
+// Standard normal by Box and Muller: the library's distributions differ between platforms.
+float normal(std::mt19937_64& random) {
+  const auto uniform = [&] { return (double(random() >> 11) + 1) * 0x1p-53; };
+  const double radius = std::sqrt(-2 * std::log(uniform()));
+  return float(radius * std::cos(2 * std::numbers::pi * uniform()));
+}
+
+// A draw from the normal distribution that a row's neighbours have: as far from them as a vector
+// that is new to the index, in the directions in which they differ.
+void draw_near(const Rows& rows, const std::vector<Hit>& hits, std::mt19937_64& random,
+               float* question) {
+  const auto d = std::ptrdiff_t(rows.dimensions());
+  RowMajor<float> near(std::ssize(hits), d);
+  for (std::ptrdiff_t i = 0; i < near.rows(); ++i)
+    rows.copy_vector(hits[std::size_t(i)].row, near.row(i).data());
+  const Eigen::RowVectorXf mean = near.colwise().mean();
+  Eigen::RowVectorXf weights(near.rows());
+  for (float& weight : weights) weight = normal(random) / std::sqrt(float(near.rows()));
+  Eigen::Map<Eigen::RowVectorXf>(question, d) = mean + weights * (near.rowwise() - mean);
+}
 
 }  // namespace
 
@@ -70,18 +94,15 @@ Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allow
                       int num_threads) {
   const auto n = std::ptrdiff_t(rows.size()), d = std::ptrdiff_t(rows.dimensions());
   const std::ptrdiff_t count = std::min(n, QUESTIONS);
-  RowMajor<float> questions(count, d), neighbour(1, d);
+  RowMajor<float> questions(count, d);
   std::vector<Hit> hits;
   Scratch scratch;
+  std::mt19937_64 random(std::uint64_t{0});
   for (std::ptrdiff_t i = 0; i < count; ++i) {
     float* question = questions.row(i).data();
     rows.copy_vector(std::size_t(i * (n / count)), question);
-    nearest(graph, rows, question, CALIBRATED_K, 4 * CALIBRATED_K, allowed, scratch, hits);
-    if (hits.empty()) continue;
-    rows.copy_vector(
-        hits[std::min<std::size_t>(std::size_t(i) % CALIBRATED_K, hits.size() - 1)].row,
-        neighbour.data());
-    questions.row(i) = (questions.row(i) + neighbour) / 2;
+    nearest(graph, rows, question, NEIGHBOURS, 4 * NEIGHBOURS, allowed, scratch, hits);
+    if (!hits.empty()) draw_near(rows, hits, random, question);
   }
   return calibrate(graph, rows, allowed, MatrixView(questions.data(), count, d), num_threads);
 }

@@ -38,7 +38,7 @@ struct Calibration {
   std::optional<std::size_t> ef_for(double recall, std::size_t k) const;
 };
 
-// Questions are made from the rows themselves: points between a row and one of its neighbours.
+// Questions are drawn from the normal distributions that rows and their neighbours have.
 Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
                       int num_threads);
 Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,

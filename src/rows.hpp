@@ -35,7 +35,16 @@ struct Rows {
     for (std::size_t b = 0; b < high.width(); b += 64) __builtin_prefetch(plane + b, 0, 2);
     __builtin_prefetch(terms.row(i), 0, 2);
   }
+  void prefetch_lower(std::size_t i) const {  // and what the 8-bit score reads beside
+    const std::uint8_t* plane = low.row(i);
+    for (std::size_t b = 0; b < low.width(); b += 64) __builtin_prefetch(plane + b, 0, 2);
+  }
   void prefetch_vector(std::size_t i) const;
+
+  // Row i in the role of a query, from its codes alone.
+  void row_as_query(std::size_t i, QueryCode& out) const {
+    encoder.row_as_query(high.row(i), low.row(i), terms[i], out);
+  }
 
   // Standard deviation of the difference of two 8-bit scores if the errors of codes have random
   // directions; the query's are given.

@@ -200,9 +200,7 @@ class Scan {
       out[size] = std::uint32_t(i);
       size += std::size_t(in[i]);
     }
-    for (std::size_t i = 0; i < size; ++i)
-      for (std::size_t b = 0; b < rows_.low.width(); b += 64)
-        __builtin_prefetch(rows_.low.row(strip.rows[out[i]]) + b, 0, 2);
+    for (std::size_t i = 0; i < size; ++i) rows_.prefetch_lower(strip.rows[out[i]]);
     return size;
   }
 
