@@ -16,7 +16,7 @@ constexpr std::ptrdiff_t QUESTIONS = 256;
 constexpr std::size_t NEIGHBOURS = 32;  // that a question is drawn from
 constexpr std::size_t BREADTHS[] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
 constexpr double ENOUGH = 0.9999;
-constexpr std::size_t ROWS_PER_STEP = 16;  // that a walk scores for each slot that it keeps
+constexpr std::size_t ROWS_PER_STEP = 40;  // that a scan scores while a walk follows one slot
 
 // Codes misplace few: somewhat more than k are scored with their vectors, and further ones for as
 // long as the error that codes usually make could have brought them behind the k-th.
@@ -54,8 +54,10 @@ void nearest(const Graph& graph, const Rows& rows, const float* query, std::size
   const auto margin = float(4 * rows.usual_error(error.length, error.residual));
   const Start start = descend(graph, rows, scratch.query, 0);
   const std::size_t kept = std::min(std::max(ef, k), there);
-  auto breadth =
-      std::size_t(std::ceil(double(kept) * double(n) / double(std::max<std::size_t>(there, 1))));
+  // What is allowed lies deeper than the best of all, and deeper is found less surely.
+  const double wider = allowed.all() ? 1.0 : 1.5;
+  const double share = double(std::max<std::size_t>(there, 1)) / double(n);
+  auto breadth = std::min(n, std::size_t(std::ceil(wider * double(kept) / share)));
   const std::size_t limit = std::min(n, 4 * breadth);
   for (;; breadth = std::min(2 * breadth, limit)) {
     walk(graph, rows, scratch.query, 0, start, breadth, scratch);
