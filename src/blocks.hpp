@@ -7,6 +7,7 @@
 // its own (copy on write). One writer at a time; any number of readers.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -26,13 +27,12 @@ std::uint64_t next_edit();
 template <class T>
 class Blocks {
  public:
-  // slab: bytes that are asked of the system at once; block: bytes that an edit copies.
+  // block: bytes that an edit copies, at most.
   explicit Blocks(std::size_t width = 1, std::size_t block = 64u << 20)
       : width_(width), shift_(std::size_t(std::bit_width(block / (width * sizeof(T)) | 1u) - 1)) {}
 
   std::size_t width() const { return width_; }
   std::size_t size() const { return size_; }
-  std::size_t size_bytes() const { return size_ * width_ * sizeof(T); }
   std::size_t rows_per_block() const { return std::size_t(1) << shift_; }
 
   const T* row(std::size_t i) const { return start_[i >> shift_] + (i & mask()) * width_; }

@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
-namespace ragtune {
+#include "topk.hpp"
 
-constexpr float LOWEST = -std::numeric_limits<float>::infinity();
+namespace ragtune {
 
 // A row that may be among the best: its score lies in [lower, upper].
 struct Candidate {

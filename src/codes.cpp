@@ -18,13 +18,30 @@ float largest(const float* x, std::size_t d) {
   return most;
 }
 
-std::vector<float>& buffer(std::size_t d) {
-  thread_local std::vector<float> centred;
-  centred.resize(d);
-  return centred;
+// x - mean, and the scale that brings it into [-limit, limit].
+struct Centred {
+  const std::vector<float>& values;
+  float scale, inverse;
+};
+
+Centred centred_on(const std::vector<float>& mean, const float* x, float limit) {
+  thread_local std::vector<float> values;
+  values.resize(mean.size());
+  for (std::size_t j = 0; j < mean.size(); ++j) values[j] = x[j] - mean[j];
+  const float scale = largest(values.data(), values.size()) / limit;
+  return {values, scale, scale > TINY ? 1 / scale : 0};
 }
 
 }  // namespace
+
+void join_planes(const std::uint8_t* high, const std::uint8_t* low, std::size_t groups,
+                 std::uint8_t* out) {
+  for (std::size_t g = 0; g < groups; ++g, high += GROUP_BYTES, low += GROUP_BYTES, out += GROUP)
+    for (std::size_t j = 0; j < GROUP_BYTES; ++j) {
+      out[j] = std::uint8_t((high[j] & 15) << 4 | (low[j] & 15));
+      out[j + GROUP_BYTES] = std::uint8_t((high[j] & 0xf0) | low[j] >> 4);
+    }
+}
 
 Encoder::Encoder(Metric metric, std::size_t d)
     : d_(d), distance_(metric == Metric::l2), mean_(d, 0.0f) {}
@@ -52,10 +69,7 @@ double Encoder::shift() const {
 
 Terms Encoder::encode(const float* x, std::uint8_t* high, std::uint8_t* low,
                       CodeError* error) const {
-  std::vector<float>& centred = buffer(d_);
-  for (std::size_t j = 0; j < d_; ++j) centred[j] = x[j] - mean_[j];
-  const float scale = largest(centred.data(), d_) / LEVELS;
-  const float inverse = scale > TINY ? 1 / scale : 0;
+  const auto [centred, scale, inverse] = centred_on(mean_, x, LEVELS);
   std::fill_n(high, plane_bytes(), std::uint8_t(0x88));
   std::fill_n(low, plane_bytes(), std::uint8_t(0));
   double length = 0, residual = 0, coarse = 0, shift = 0;
@@ -81,10 +95,7 @@ Terms Encoder::encode(const float* x, std::uint8_t* high, std::uint8_t* low,
 }
 
 void Encoder::encode_query(const float* q, QueryCode& out, CodeError* error, int limit) const {
-  std::vector<float>& centred = buffer(d_);
-  for (std::size_t j = 0; j < d_; ++j) centred[j] = q[j] - mean_[j];
-  const float scale = largest(centred.data(), d_) / float(limit);
-  const float inverse = scale > TINY ? 1 / scale : 0;
+  const auto [centred, scale, inverse] = centred_on(mean_, q, float(limit));
   out.codes.assign(groups() * GROUP, 0);
   int sum = 0;
   for (std::size_t j = 0; j < d_; ++j) {
@@ -93,7 +104,7 @@ void Encoder::encode_query(const float* q, QueryCode& out, CodeError* error, int
     sum += code;
   }
   out.sum = float(sum);
-  out.gain = (distance_ ? 2.0f : 1.0f) * scale;
+  out.gain = float(slope()) * scale;
   if (!error) return;
   double length = 0, residual = 0;
   for (std::size_t j = 0; j < d_; ++j) {
@@ -107,19 +118,14 @@ void Encoder::encode_query(const float* q, QueryCode& out, CodeError* error, int
 void Encoder::row_as_query(const std::uint8_t* high, const std::uint8_t* low, Terms row,
                            QueryCode& out) const {
   out.codes.resize(groups() * GROUP);
+  join_planes(high, low, groups(), reinterpret_cast<std::uint8_t*>(out.codes.data()));
   int sum = 0;
-  for (std::size_t g = 0; g < groups(); ++g) {
-    std::int8_t* first = out.codes.data() + g * GROUP;
-    std::int8_t* second = first + GROUP_BYTES;
-    for (std::size_t j = 0; j < GROUP_BYTES; ++j) {
-      const int h = high[g * GROUP_BYTES + j], l = low[g * GROUP_BYTES + j];
-      first[j] = std::int8_t(((h & 15) << 4 | (l & 15)) - 128);
-      second[j] = std::int8_t(((h & 0xf0) | (l >> 4)) - 128);
-    }
-    for (std::size_t j = 0; j < GROUP; ++j) sum += first[j];
+  for (std::int8_t& code : out.codes) {
+    code = std::int8_t(std::uint8_t(code) - 128);
+    sum += code;
   }
   out.sum = float(sum);
-  out.gain = (distance_ ? 2.0f : 1.0f) * row.scale;
+  out.gain = float(slope()) * row.scale;
 }
 
 }  // namespace ragtune

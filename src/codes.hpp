@@ -47,6 +47,10 @@ struct CodeError {
   double coarse = 0;    // |x' - 4-bit codes|
 };
 
+// Both planes as bytes, a dimension each. out (groups * GROUP,)
+void join_planes(const std::uint8_t* high, const std::uint8_t* low, std::size_t groups,
+                 std::uint8_t* out);
+
 class Encoder {
  public:
   Encoder() = default;

@@ -19,6 +19,7 @@ struct Allowed {
   std::size_t count = 0;
 
   bool all() const { return !bits; }
+  std::size_t among(std::size_t rows) const { return all() ? rows : count; }
   bool operator()(std::size_t row) const { return all() || ((*bits)[row >> 6] >> (row & 63) & 1); }
 };
 

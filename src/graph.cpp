@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 namespace ragtune {
 namespace {
 
 constexpr std::size_t MAX_DEGREE = 512;  // 2 M, see Index
-constexpr std::size_t WIDTH = 4;         // rows that a kernel scores at once
 
 // Slots whose number is a multiple of WIDTH, the last one repeated.
 std::size_t padded(Slot* slots, std::size_t count) {
@@ -17,8 +15,6 @@ std::size_t padded(Slot* slots, std::size_t count) {
   for (; end % WIDTH != 0; ++end) slots[end] = slots[count - 1];
   return end;
 }
-
-Slot row_of(const Layer& layer, Slot slot) { return layer.rows.size() ? layer.rows[slot] : slot; }
 
 void prefetch_links(const Layer& layer, Slot slot) {
   const Slot* list = layer.links.row(slot);
@@ -33,7 +29,7 @@ std::size_t unseen(const Layer& layer, const Rows& rows, Slot slot, Seen& seen, 
     out[count] = list[i];
     count += seen.insert(list[i]);
   }
-  for (std::size_t i = 0; i < count; ++i) rows.prefetch(row_of(layer, out[i]));
+  for (std::size_t i = 0; i < count; ++i) rows.prefetch(layer.row_of(out[i]));
   seen.note(out, count);
   return count;
 }
@@ -50,7 +46,7 @@ struct Estimator {
     const std::uint8_t* plane[WIDTH];
     std::array<Slot, WIDTH> row;
     for (std::size_t j = 0; j < WIDTH; ++j) {
-      row[j] = row_of(layer, slots[j]);
+      row[j] = layer.row_of(slots[j]);
       plane[j] = rows.high.row(row[j]);
     }
     std::int32_t high[WIDTH];
@@ -146,7 +142,7 @@ Start descend(const Graph& graph, const Rows& rows, const QueryCode& query, std:
       const Slot* list = here.links.row(best.slot);
       std::size_t count = 0;
       while (count < here.links.width() && list[count] != best.slot) ++count;
-      for (std::size_t i = 0; i < count; ++i) rows.prefetch(row_of(here, list[i]));
+      for (std::size_t i = 0; i < count; ++i) rows.prefetch(here.row_of(list[i]));
       std::copy_n(list, count, neighbours);
       const std::size_t end = padded(neighbours, count);
       for (std::size_t i = 0; i < end; i += WIDTH) {
@@ -185,7 +181,7 @@ void walk(const Graph& graph, const Rows& rows, const QueryCode& query, std::siz
   std::vector<Slot>& found = scratch.rows;
   found.resize(pool.size());
   for (std::size_t i = 0; i < pool.size(); ++i) {
-    found[i] = row_of(here, pool.slot(i));
+    found[i] = here.row_of(pool.slot(i));
     rows.prefetch_lower(found[i]);
   }
   scratch.scores.resize(pool.size());

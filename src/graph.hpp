@@ -27,6 +27,7 @@ struct Layer {
   Blocks<Slot> down;   // its slot in the layer below; empty in layer 0
 
   std::size_t size() const { return links.size(); }
+  Slot row_of(Slot slot) const { return rows.size() ? rows[slot] : slot; }
 };
 
 struct Graph {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hash.hpp"
 #include "neighbours.hpp"
 #include "parallel.hpp"
 
@@ -49,9 +50,6 @@ class Inserter {
   // Few steps are done before other threads are awake.
   int threads(std::size_t steps) const { return steps < 32 ? 1 : options_.num_threads; }
 
-  Slot row_of(const Layer& layer, Slot slot) const {
-    return layer.rows.size() ? layer.rows[slot] : slot;
-  }
   void insert_batch(std::size_t first, std::size_t count) {
     std::vector<Newcomer> batch(count);
     number(batch, first);
@@ -97,7 +95,7 @@ class Inserter {
         walk(graph_, rows_, query, at, start, options_.ef_construction, scratch);
         const Pool& pool = scratch.pool;
         for (std::size_t j = 0; j < pool.size(); ++j)
-          found.push_back({pool.score(j), pool.slot(j), row_of(graph_.layers[at], pool.slot(j))});
+          found.push_back({pool.score(j), pool.slot(j), graph_.layers[at].row_of(pool.slot(j))});
         start = {found.front().slot, found.front().score};
         if (at > 0) start.slot = graph_.layers[at].down[start.slot];
       }
@@ -187,8 +185,8 @@ class Inserter {
   void drop_one(const Layer& layer, Slot slot, std::vector<Slot>& slots) const {
     thread_local std::vector<Slot> rows;
     rows.clear();
-    for (const Slot other : slots) rows.push_back(row_of(layer, other));
-    chooser_.make_room(row_of(layer, slot), rows, slots);
+    for (const Slot other : slots) rows.push_back(layer.row_of(other));
+    chooser_.make_room(layer.row_of(slot), rows, slots);
   }
 
   Graph& graph_;

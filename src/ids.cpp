@@ -2,18 +2,9 @@
 
 #include <algorithm>
 
+#include "hash.hpp"
+
 namespace ragtune {
-namespace {
-
-std::uint64_t mixed(std::int64_t id) {  // splitmix64
-  auto z = std::uint64_t(id) + 0x9e3779b97f4a7c15u;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-
-}  // namespace
-
 void Ids::begin_edit(std::uint64_t edit) {
   ids_.begin_edit(edit);
   places_.begin_edit(edit);
@@ -22,7 +13,7 @@ void Ids::begin_edit(std::uint64_t edit) {
 // Where the id stands, or the free place where it would.
 std::size_t Ids::place_of(std::int64_t id) const {
   const std::size_t mask = places_.size() - 1;
-  std::size_t place = mixed(id) & mask;
+  std::size_t place = mixed(0, std::uint64_t(id)) & mask;
   while (places_[place] != FREE && ids_[places_[place]] != id) place = (place + 1) & mask;
   return place;
 }

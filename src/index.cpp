@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <stdexcept>
 #include <unordered_set>
 
@@ -18,7 +17,6 @@ constexpr std::ptrdiff_t MAX_DIMENSIONS = 65536;
 constexpr std::size_t MAX_ROWS = std::size_t(1) << 31;  // slots are 31 bits
 constexpr std::size_t ALWAYS_EXACT = 1000;              // rows below which no walk pays
 constexpr double DEFAULT_RECALL = 0.99;
-constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
 template <class T>
 T checked(const char* name, T value, T least, T most) {
@@ -195,7 +193,7 @@ Ranking Index::search(MatrixView queries, std::int64_t k,
   const MatrixView asked(unit.size() ? unit.data() : queries.data(), queries.rows(), d_);
   const auto state = this->state();
   const Allowed allowed = filtered(parameters.filter, state->ids, state->alive);
-  const std::size_t there = allowed.all() ? state->rows.size() : allowed.count;
+  const std::size_t there = allowed.among(state->rows.size());
   Ranking out{RowMajor<float>::Constant(queries.rows(), k, LOWEST),
               RowMajor<std::int64_t>::Constant(queries.rows(), k, -1)};
   std::optional<std::size_t> ef = parameters.ef_search;

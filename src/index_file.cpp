@@ -211,7 +211,7 @@ void read_graph(const Reader& reader, const About& about, Graph& graph) {
 
 void read_alive(const Reader& reader, const About& about, Allowed& alive) {
   if (!reader.has("alive")) return reader.expect(about.live == about.rows, "rows that are gone");
-  const std::size_t words = (std::size_t(about.rows) + 63) / 64;
+  const std::size_t words = words_of(std::size_t(about.rows));
   const auto bits = reader.read<std::uint64_t>("alive", words, 1);
   std::int64_t count = 0;
   for (std::int64_t row = 0; row < about.rows; ++row)

@@ -5,7 +5,6 @@
 #include <numbers>
 #include <random>
 
-#include "adapter.hpp"
 #include "parallel.hpp"
 
 namespace ragtune {
@@ -48,7 +47,7 @@ void draw_near(const Rows& rows, const std::vector<Hit>& hits, std::mt19937_64& 
 void nearest(const Graph& graph, const Rows& rows, const float* query, std::size_t k,
              std::size_t ef, const Allowed& allowed, Scratch& scratch, std::vector<Hit>& hits) {
   const std::size_t n = rows.size();
-  const std::size_t there = allowed.all() ? n : allowed.count;
+  const std::size_t there = allowed.among(n);
   CodeError error;
   rows.encoder.encode_query(query, scratch.query, &error);
   const auto margin = float(4 * rows.usual_error(error.length, error.residual));
@@ -76,7 +75,7 @@ void nearest(const Graph& graph, const Rows& rows, const float* query, std::size
 }
 
 bool scan_is_cheaper(std::size_t rows, const Allowed& allowed, std::size_t ef) {
-  const double there = allowed.all() ? double(rows) : double(allowed.count);
+  const double there = double(allowed.among(rows));
   return there * there <= double(ROWS_PER_STEP * ef) * double(rows);
 }
 
@@ -111,7 +110,7 @@ Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allow
 
 Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
                       MatrixView queries, int num_threads) {
-  const auto k = std::min(CALIBRATED_K, allowed.all() ? rows.size() : allowed.count);
+  const auto k = std::min(CALIBRATED_K, allowed.among(rows.size()));
   const auto columns = std::ptrdiff_t(k);
   Ranking exact{RowMajor<float>::Zero(queries.rows(), columns),
                 RowMajor<std::int64_t>::Constant(queries.rows(), columns, -1)};

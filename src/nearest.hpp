@@ -8,13 +8,7 @@
 
 namespace ragtune {
 
-struct Hit {
-  float score;
-  std::uint32_t row;
-  bool operator<(const Hit& other) const {  // better first
-    return score != other.score ? score > other.score : row < other.row;
-  }
-};
+using Hit = Scored<float, std::uint32_t>;
 
 // Puts at most k hits into scratch.hits, best first, scored with the stored vectors. ef is the
 // number of allowed rows that the walk keeps. Fewer than min(k, allowed) hits mean that the

@@ -3,14 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-namespace ragtune {
+#include "hash.hpp"
 
-std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {  // splitmix64
-  std::uint64_t z = (a + 1) * 0x9e3779b97f4a7c15u + b;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
+namespace ragtune {
 
 NeighbourChooser::NeighbourChooser(const Rows& rows)
     : rows_(rows),
@@ -46,13 +41,12 @@ std::vector<Slot> NeighbourChooser::choose(Slot row, std::vector<Neighbour> cand
 // comparable once the bias of both is in them.)
 bool NeighbourChooser::closer_to_another(Slot row, const std::vector<Slot>& kept,
                                          float score) const {
-  constexpr std::size_t STEP = 4;
   if (kept.empty()) return false;
   const QueryCode& query = as_query(row);
   const float own = rows_.terms[row].bias;
-  float scores[STEP];
-  for (std::size_t i = 0; i < kept.size(); i += STEP) {
-    const std::size_t count = std::min(STEP, kept.size() - i);
+  float scores[WIDTH];
+  for (std::size_t i = 0; i < kept.size(); i += WIDTH) {
+    const std::size_t count = std::min(WIDTH, kept.size() - i);
     rows_.score_codes(query, kept.data() + i, count, scores);
     for (std::size_t j = 0; j < count; ++j)
       if (scores[j] + own >= score) return true;

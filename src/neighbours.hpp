@@ -19,9 +19,6 @@ struct Neighbour {
   }
 };
 
-// A hash of two numbers.
-std::uint64_t mixed(std::uint64_t a, std::uint64_t b);
-
 class NeighbourChooser {
  public:
   explicit NeighbourChooser(const Rows& rows);

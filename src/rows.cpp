@@ -5,38 +5,14 @@
 #include <cmath>
 #include <limits>
 
+#include "exact.hpp"
 #include "parallel.hpp"
 
 namespace ragtune {
 namespace {
 
-constexpr std::size_t WIDTH = 4;       // rows that a kernel scores at once
 constexpr std::size_t CHUNK = 256;     // rows that a thread codes at a time
 constexpr std::size_t SAMPLE = 16384;  // rows that the mean is taken from
-
-float widened(std::uint16_t bf16) { return std::bit_cast<float>(std::uint32_t(bf16) << 16); }
-float value(float x) { return x; }
-float value(std::uint16_t x) { return widened(x); }
-
-template <class T>
-double exact_dot(const float* a, const T* b, std::size_t d) {
-  double sum[4] = {};
-  std::size_t i = 0;
-  for (; i + 4 <= d; i += 4)
-    for (std::size_t j = 0; j < 4; ++j) sum[j] += double(a[i + j]) * double(value(b[i + j]));
-  for (; i < d; ++i) sum[0] += double(a[i]) * double(value(b[i]));
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
-template <class T>
-double exact_squared_distance(const float* a, const T* b, std::size_t d) {
-  double sum = 0;
-  for (std::size_t i = 0; i < d; ++i) {
-    const double gap = double(a[i]) - double(value(b[i]));
-    sum += gap * gap;
-  }
-  return sum;
-}
 
 // The largest errors among several rows.
 struct Largest {

@@ -15,9 +15,8 @@
 namespace ragtune {
 namespace {
 
-constexpr std::size_t CHUNK = 1024;       // rows that a thread takes at a time
-constexpr std::ptrdiff_t QUERIES = 1024;  // queries at a time: bounds the memory for candidates
-constexpr std::size_t WIDTH = 4;
+constexpr std::size_t CHUNK = 1024;           // rows that a thread takes at a time
+constexpr std::ptrdiff_t QUERIES = 1024;      // queries at a time: bounds the memory for candidates
 constexpr std::size_t MIN_TILED_QUERIES = 4;  // below, packing costs more than it saves
 
 // A query and how far its scores may be off.
@@ -238,13 +237,7 @@ class Scan {
 
   void finish(const Question& question, Candidates& candidates, Ranking& out,
               std::ptrdiff_t q) const {
-    struct Hit {
-      double score;
-      std::uint32_t row;
-      bool operator<(const Hit& other) const {  // better first
-        return score != other.score ? score > other.score : row < other.row;
-      }
-    };
+    using Hit = Scored<double, std::uint32_t>;
     std::vector<Candidate>& items = candidates.items();
     std::sort(items.begin(), items.end(),
               [](const Candidate& a, const Candidate& b) { return a.upper > b.upper; });
@@ -280,7 +273,7 @@ class Scan {
 
 void exact_scan(const Rows& rows, MatrixView queries, const Allowed& allowed, std::int64_t k,
                 int num_threads, Ranking& out, std::ptrdiff_t first) {
-  const std::size_t there = allowed.all() ? rows.size() : allowed.count;
+  const std::size_t there = allowed.among(rows.size());
   const std::size_t size = std::min(std::size_t(k), there);
   if (size == 0) return;
   for (std::ptrdiff_t q = 0; q < queries.rows(); q += QUERIES) {

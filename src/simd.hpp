@@ -17,6 +17,7 @@ namespace ragtune {
 // Dimensions in one group of a plane of 4-bit codes (codes.hpp): byte j of a group holds
 // dimension j in its low half and dimension j + 64 in its high half.
 constexpr std::size_t GROUP = 128, GROUP_BYTES = GROUP / 2;
+constexpr std::size_t WIDTH = 4;  // planes that a kernel scores at once
 
 struct Kernels {
   const char* name;
@@ -36,8 +37,8 @@ struct Kernels {
 
   // out[i] = sum_j code_j(planes[i]) * query_j for four planes of `groups` groups.
   // query (groups * GROUP,) in [-127, 127]. The sums are exact below 2^20 groups.
-  void (*dot_planes)(const std::int8_t* query, const std::uint8_t* const planes[4],
-                     std::size_t groups, std::int32_t out[4]);
+  void (*dot_planes)(const std::int8_t* query, const std::uint8_t* const planes[WIDTH],
+                     std::size_t groups, std::int32_t out[WIDTH]);
 
   // The inner block of an integer product: mc queries against nc rows of codes.
   //   queries (steps, mc, 4) and codes (steps, nc, 4) are packed: bytes 4 s to 4 s + 3 of row r

@@ -90,7 +90,7 @@ std::size_t State::kill(std::span<const std::int64_t> names) {
     const std::int64_t row = ids.row_of(name);
     if (row < 0 || !alive(std::size_t(row))) continue;
     if (!bits) {  // readers keep the old ones
-      bits = alive.all() ? std::make_shared<Bits>((rows.size() + 63) / 64, ~std::uint64_t(0))
+      bits = alive.all() ? std::make_shared<Bits>(words_of(rows.size()), ~std::uint64_t(0))
                          : std::make_shared<Bits>(*alive.bits);
       alive = {bits, live()};
     }

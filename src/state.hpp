@@ -32,7 +32,7 @@ class State {
   Calibration calibration;
   std::int64_t next_id = 0;  // for vectors without one
 
-  std::size_t live() const { return alive.all() ? rows.size() : alive.count; }
+  std::size_t live() const { return alive.among(rows.size()); }
 
   // A copy to be changed by what follows.
   State edited() const;

@@ -44,7 +44,7 @@ struct Tiles {
     const std::size_t nc = kernels().nc;
     for (std::size_t r = 0; r < strip.count; ++r) {
       const std::uint32_t i = strip.rows[r];
-      unpack(rows.high.row(i), rows.low.row(i), rows.encoder.groups());
+      join_planes(rows.high.row(i), rows.low.row(i), rows.encoder.groups(), row.data());
       std::uint8_t* to = codes.data() + r / nc * nc * steps * 4 + r % nc * 4;
       for (std::size_t s = 0; s < steps; ++s) std::memcpy(to + s * nc * 4, row.data() + 4 * s, 4);
     }
@@ -55,16 +55,6 @@ struct Tiles {
   std::vector<std::int32_t> sums;
 
  private:
-  void unpack(const std::uint8_t* high, const std::uint8_t* low, std::size_t groups) {
-    for (std::size_t g = 0; g < groups; ++g, high += GROUP_BYTES, low += GROUP_BYTES) {
-      std::uint8_t* to = row.data() + g * GROUP;
-      for (std::size_t j = 0; j < GROUP_BYTES; ++j) {
-        to[j] = std::uint8_t((high[j] & 15) << 4 | (low[j] & 15));
-        to[j + GROUP_BYTES] = std::uint8_t((high[j] & 0xf0) | low[j] >> 4);
-      }
-    }
-  }
-
   std::vector<std::uint8_t> row;
 };
 

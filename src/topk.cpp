@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "exact.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
 #include "tiles.hpp"
@@ -15,22 +16,13 @@
 namespace ragtune {
 namespace {
 
-constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 constexpr std::ptrdiff_t MIN_TILED_QUERIES = 4;  // below, packing costs more than it saves
 constexpr std::ptrdiff_t QUERY_BLOCK = 4096;     // bounds the memory for candidates
 constexpr std::ptrdiff_t CHUNK = 1024;           // rows that a thread takes at a time
 constexpr std::ptrdiff_t STRIP = 64;             // rows that stay in cache for the next query
 
-template <class Score>
-struct Scored {
-  Score score;
-  std::int64_t row;
-  bool operator<(const Scored& other) const {  // better first
-    return score != other.score ? score > other.score : row < other.row;
-  }
-};
-using Candidate = Scored<float>;
-using Exact = Scored<double>;
+using Candidate = Scored<float, std::int64_t>;
+using Exact = Scored<double, std::int64_t>;
 
 // Keeps the best `keep` of what it is offered: it fills up, then drops the worse part at once.
 class Reservoir {
@@ -73,29 +65,30 @@ bool any_above(const float* scores, std::ptrdiff_t count, float threshold) {
   return above;
 }
 
-double exact_dot(const float* a, const float* b, std::ptrdiff_t d) {
-  double sum[4] = {};
-  std::ptrdiff_t i = 0;
-  for (; i + 4 <= d; i += 4)
-    for (int j = 0; j < 4; ++j) sum[j] += double(a[i + j]) * double(b[i + j]);
-  for (; i < d; ++i) sum[0] += double(a[i]) * double(b[i]);
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
-double exact_squared_distance(const float* a, const float* b, std::ptrdiff_t d) {
-  double sum = 0;
-  for (std::ptrdiff_t i = 0; i < d; ++i) {
-    const double gap = double(a[i]) - double(b[i]);
-    sum += gap * gap;
-  }
-  return sum;
+// The largest Euclidean length of a row; 0 for an empty matrix.
+double max_norm(MatrixView rows, int num_threads) {
+  const std::ptrdiff_t parts = (rows.rows() + CHUNK - 1) / CHUNK;
+  std::vector<double> longest(std::size_t(parts), 0.0);
+  parallel_for(
+      parts,
+      [&](std::ptrdiff_t part) {
+        const std::ptrdiff_t end = std::min(rows.rows(), (part + 1) * CHUNK);
+        for (std::ptrdiff_t i = part * CHUNK; i < end; ++i) {
+          const float* row = rows.data() + i * rows.cols();
+          longest[std::size_t(part)] =
+              std::max(longest[std::size_t(part)], exact_dot(row, row, std::size_t(rows.cols())));
+        }
+      },
+      num_threads, 1);
+  return longest.empty() ? 0.0 : std::sqrt(*std::max_element(longest.begin(), longest.end()));
 }
 
 // All that one search knows. The first pass ranks by q.x + bias, with bias 0 or -|x|^2 / 2;
 // so does `exact`, in float64.
 class Search {
  public:
-  Search(MatrixView corpus, MatrixView queries, std::int64_t k, const SearchOptions& options)
+  Search(MatrixView corpus, MatrixView queries, std::int64_t k, double longest,
+         const SearchOptions& options)
       : corpus_(corpus),
         queries_(queries),
         options_(options),
@@ -103,7 +96,7 @@ class Search {
         d_(corpus.cols()),
         k_(std::min<std::int64_t>(k, n_)),
         keep_(std::size_t(std::min<std::int64_t>(k_ + 32, n_))),
-        longest_(options.max_norm) {
+        longest_(longest) {
     if (options.metric == Metric::l2) fill_bias();
   }
 
@@ -128,20 +121,17 @@ class Search {
     parallel_for(
         n_,
         [&](std::ptrdiff_t i) {
-          bias_[std::size_t(i)] = float(-0.5 * exact_dot(row(i), row(i), d_));
+          bias_[std::size_t(i)] = float(-0.5 * exact_dot(row(i), row(i), std::size_t(d_)));
         },
         options_.num_threads, CHUNK);
   }
 
   const float* row(std::int64_t i) const { return corpus_.data() + i * d_; }
   const float* query(std::ptrdiff_t q) const { return queries_.data() + q * d_; }
-  bool alive(std::int64_t i) const {
-    return options_.alive.empty() || options_.alive[std::size_t(i)];
-  }
 
   // Bound of |first pass - exact| for one query. Throws if float32 may overflow.
   double error(std::ptrdiff_t q) const {
-    const double length = std::sqrt(exact_dot(query(q), query(q), d_));
+    const double length = std::sqrt(exact_dot(query(q), query(q), std::size_t(d_)));
     const double half = bias_.empty() ? 0.0 : 0.5 * longest_ * longest_;
     const double reach = length * longest_ + half;
     if (!(reach < 1e37))
@@ -152,13 +142,14 @@ class Search {
   }
 
   double exact(std::ptrdiff_t q, std::int64_t i) const {
-    if (bias_.empty()) return exact_dot(query(q), row(i), d_);
-    return -exact_squared_distance(query(q), row(i), d_);
+    if (bias_.empty()) return exact_dot(query(q), row(i), std::size_t(d_));
+    return -exact_squared_distance(query(q), row(i), std::size_t(d_));
   }
 
   // The exact score on the scale of the first pass.
   double comparable(std::ptrdiff_t q, double exact_score) const {
-    return bias_.empty() ? exact_score : 0.5 * (exact_score + exact_dot(query(q), query(q), d_));
+    return bias_.empty() ? exact_score
+                         : 0.5 * (exact_score + exact_dot(query(q), query(q), std::size_t(d_)));
   }
 
   void offer(Reservoir& best, const float* scores, std::int64_t first, std::ptrdiff_t count) const {
@@ -166,7 +157,7 @@ class Search {
     if (bias_.empty() && !any_above(scores, count, threshold)) return;
     for (std::ptrdiff_t j = 0; j < count; ++j) {
       const float score = bias_.empty() ? scores[j] : scores[j] + bias_[std::size_t(first + j)];
-      if (!(score > threshold) || !alive(first + j)) continue;
+      if (!(score > threshold)) continue;
       best.offer(score, first + j);
       threshold = best.threshold();
     }
@@ -261,8 +252,7 @@ class Search {
       kernels().dot_rows(query(q), row(first), std::size_t(count), std::size_t(d_), scores);
       for (std::ptrdiff_t j = 0; j < count; ++j) {
         const double bias = bias_.empty() ? 0.0 : double(bias_[std::size_t(first + j)]);
-        if (double(scores[j]) + bias + margin >= least && alive(first + j))
-          all.push_back({0.0, first + j});
+        if (double(scores[j]) + bias + margin >= least) all.push_back({0.0, first + j});
       }
     }
     return all;
@@ -277,48 +267,27 @@ class Search {
   std::vector<float> bias_;
 };
 
-void check(MatrixView corpus, MatrixView queries, std::int64_t k, const SearchOptions& options) {
+void check(MatrixView corpus, MatrixView queries, std::int64_t k) {
   if (corpus.cols() != queries.cols())
     throw std::invalid_argument("queries: expected " + std::to_string(corpus.cols()) +
                                 " dimensions, got " + std::to_string(queries.cols()));
   if (k < 1) throw std::invalid_argument("k: expected >= 1, got " + std::to_string(k));
-  if (!options.alive.empty() && std::ssize(options.alive) != corpus.rows())
-    throw std::invalid_argument("alive: expected " + std::to_string(corpus.rows()) +
-                                " flags, got " + std::to_string(options.alive.size()));
 }
 
 }  // namespace
 
 Ranking exact_search(MatrixView corpus, MatrixView queries, std::int64_t k,
                      const SearchOptions& options) {
-  check(corpus, queries, k, options);
+  check(corpus, queries, k);
   Ranking out{RowMajor<float>::Constant(queries.rows(), k, LOWEST),
               RowMajor<std::int64_t>::Constant(queries.rows(), k, -1)};
-  SearchOptions known = options;
-  if (!(known.max_norm > 0)) known.max_norm = max_norm(corpus, options.num_threads);
+  const double longest = max_norm(corpus, options.num_threads);
   for (std::ptrdiff_t first = 0; first < queries.rows(); first += QUERY_BLOCK) {
     const std::ptrdiff_t count = std::min(QUERY_BLOCK, queries.rows() - first);
     const MatrixView block(queries.data() + first * queries.cols(), count, queries.cols());
-    Search(corpus, block, k, known).run(out, first);
+    Search(corpus, block, k, longest, options).run(out, first);
   }
   return out;
-}
-
-double max_norm(MatrixView rows, int num_threads) {
-  const std::ptrdiff_t parts = (rows.rows() + CHUNK - 1) / CHUNK;
-  std::vector<double> longest(std::size_t(parts), 0.0);
-  parallel_for(
-      parts,
-      [&](std::ptrdiff_t part) {
-        const std::ptrdiff_t end = std::min(rows.rows(), (part + 1) * CHUNK);
-        for (std::ptrdiff_t i = part * CHUNK; i < end; ++i) {
-          const float* row = rows.data() + i * rows.cols();
-          longest[std::size_t(part)] =
-              std::max(longest[std::size_t(part)], exact_dot(row, row, rows.cols()));
-        }
-      },
-      num_threads, 1);
-  return longest.empty() ? 0.0 : std::sqrt(*std::max_element(longest.begin(), longest.end()));
 }
 
 }  // namespace ragtune

@@ -10,11 +10,25 @@
 // is therefore that of float64 arithmetic, at any number of threads and on any CPU.
 #pragma once
 
+#include <limits>
+
 #include "views.hpp"
 
 namespace ragtune {
 
 enum class Metric { inner_product, l2 };
+
+constexpr float LOWEST = -std::numeric_limits<float>::infinity();
+
+// A row and its score; the better one comes first, ties by row.
+template <class Score, class Row>
+struct Scored {
+  Score score;
+  Row row;
+  bool operator<(const Scored& other) const {
+    return score != other.score ? score > other.score : row < other.row;
+  }
+};
 
 struct Ranking {
   RowMajor<float> scores;       // (nq, k), larger is closer; -infinity where there is no row
@@ -23,17 +37,12 @@ struct Ranking {
 
 struct SearchOptions {
   Metric metric = Metric::inner_product;  // l2 scores are -|q - x|^2
-  std::span<const std::uint8_t> alive{};  // (n,) 0 leaves the row out; empty means all
-  double max_norm = 0;                    // an upper bound of |x|; 0 means unknown
   int num_threads = 0;                    // 0: all
 };
 
-// Throws std::invalid_argument if the dimensions differ, k < 1, alive is not (n,), or
-// the vectors are so long that float32 overflows.
+// Throws std::invalid_argument if the dimensions differ, k < 1, or the vectors are so long that
+// float32 overflows.
 Ranking exact_search(MatrixView corpus, MatrixView queries, std::int64_t k,
                      const SearchOptions& options = {});
-
-// The largest Euclidean length of a row; 0 for an empty matrix.
-double max_norm(MatrixView rows, int num_threads = 0);
 
 }  // namespace ragtune

@@ -92,11 +92,10 @@ def as_fraction(value: Any, name: str) -> float:
         TypeError: It is not a number.
         ValueError: It is out of range or NaN.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    if not 0 <= value <= 1:
+    number = _number(value, name)
+    if not 0 <= number <= 1:
         raise ValueError(f"{name}: expected in [0, 1], got {value}")
-    return float(value)
+    return number
 
 
 def as_recall(value: Any, name: str) -> float:
@@ -106,11 +105,10 @@ def as_recall(value: Any, name: str) -> float:
         TypeError: It is not a number.
         ValueError: It is out of range or NaN.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    if not 0 < value <= 1:
+    number = _number(value, name)
+    if not 0 < number <= 1:
         raise ValueError(f"{name}: expected in (0, 1], got {value}")
-    return float(value)
+    return number
 
 
 def unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -118,6 +116,12 @@ def unit_rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
     lengths[lengths == 0] = 1
     return np.ascontiguousarray((matrix / lengths[:, None]).astype(np.float32))
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    return float(value)
 
 
 def _real(value: ArrayLike, name: str) -> NDArray[Any]:
