@@ -1,8 +1,10 @@
 // Query adapters: what training learns and what search applies.
 //
-//   d dimensions. q' = q W / |q W|, with W = I for the identity.
+//   d dimensions, width w. With u of residual.hpp, or u = q W for a linear adapter given as
+//   W = I + M, an adapted query is q' = u / |u|; q' = q / |q| for the identity.
 #pragma once
 
+#include "residual.hpp"
 #include "views.hpp"
 
 namespace ragtune {
@@ -15,9 +17,19 @@ class Adapter {
   // Throws std::invalid_argument if w is not square, empty, or not finite.
   static Adapter linear(MatrixView w);
 
+  // Any residual, by its matrices; "linear" takes M = W - I.
+  // Throws std::invalid_argument if a matrix is missing, unknown, not finite or of wrong shape.
+  static Adapter residual(ResidualKind kind, const NamedMatrices& matrices);
+
   std::ptrdiff_t dimensions() const { return d_; }
   bool is_identity() const { return columns_.size() == 0; }
-  RowMajor<float> matrix() const;  // w (d, d)
+  std::string kind() const { return is_identity() ? "identity" : name_of(kind_); }
+
+  // w (d, d) so that u = q w. Throws std::invalid_argument if the adapter is an mlp.
+  RowMajor<float> matrix() const;
+
+  // What an artifact stores: nothing for the identity, else what `residual` takes.
+  NamedMatrices matrices() const;
 
   // queries (nq, d) -> (nq, d), rows of unit length; a zero row stays zero.
   // Throws std::invalid_argument if the dimensions differ.
@@ -25,7 +37,11 @@ class Adapter {
 
  private:
   std::ptrdiff_t d_ = 0;
-  RowMajor<float> columns_;  // w transposed: each output is a dot product of two rows
+  ResidualKind kind_ = ResidualKind::linear;
+  // Transposed, so that each output is a dot product of two rows.
+  RowMajor<float> columns_;  // linear: W (d, d); else B (d, w)
+  RowMajor<float> inner_;    // A (w, d); empty if linear
+  RowMajor<float> bias_;     // (1, w); empty unless mlp
 };
 
 // I + alpha (w - I).

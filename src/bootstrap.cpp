@@ -7,29 +7,10 @@
 #include <vector>
 
 #include "parallel.hpp"
+#include "random.hpp"
 
 namespace ragtune {
 namespace {
-
-// splitmix64: a stream per (seed, resample). Steele, Lea & Flood 2014,
-// doi:10.1145/2660193.2660195.
-class Stream {
- public:
-  Stream(std::uint64_t seed, std::uint64_t number) : state_(seed) { state_ = next() ^ number; }
-
-  std::uint64_t next() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-
-  // Uniform in [0, n) without bias worth naming: n is far below 2^32.
-  std::size_t below(std::size_t n) { return std::size_t(((next() >> 32) * n) >> 32); }
-
- private:
-  std::uint64_t state_;
-};
 
 // Sums and counts of each group in each stratum: all that a resample needs.
 class GroupTable {

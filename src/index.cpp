@@ -175,22 +175,47 @@ void Index::calibrate(std::optional<MatrixView> queries, int num_threads) {
   publish(std::move(next));
 }
 
-Ranking Index::search(MatrixView queries, std::int64_t k,
-                      const SearchParameters& parameters) const {
+MatrixView Index::compared(MatrixView queries, RowMajor<float>& unit) const {
   if (queries.cols() != d_)
     throw std::invalid_argument("queries: expected " + std::to_string(d_) + " dimensions, got " +
                                 std::to_string(queries.cols()));
+  if (options_.metric == "cosine") {
+    unit = queries;
+    normalize_rows(unit);
+  }
+  return {unit.size() ? unit.data() : queries.data(), queries.rows(), d_};
+}
+
+RowMajor<float> Index::scores(MatrixView queries, IdsView ids, int num_threads) const {
+  if (ids.rows() != queries.rows())
+    throw std::invalid_argument("ids: expected " + std::to_string(queries.rows()) +
+                                " rows, got " + std::to_string(ids.rows()));
+  RowMajor<float> unit;
+  const MatrixView asked = compared(queries, unit);
+  const auto state = this->state();
+  RowMajor<float> out = RowMajor<float>::Zero(ids.rows(), ids.cols());
+  parallel_for(
+      ids.rows(),
+      [&](std::ptrdiff_t q) {
+        for (std::ptrdiff_t c = 0; c < ids.cols(); ++c) {
+          const std::int64_t row = ids(q, c) < 0 ? -1 : state->ids.row_of(ids(q, c));
+          if (row >= 0 && state->alive(std::size_t(row)))
+            out(q, c) = state->rows.score(asked.data() + q * d_, std::size_t(row));
+        }
+      },
+      num_threads);
+  return out;
+}
+
+Ranking Index::search(MatrixView queries, std::int64_t k,
+                      const SearchParameters& parameters) const {
+  RowMajor<float> unit;
+  const MatrixView asked = compared(queries, unit);
   if (k < 1) throw std::invalid_argument("k: expected >= 1, got " + std::to_string(k));
   thread_count(parameters.num_threads);  // throws
   const double recall = parameters.recall.value_or(DEFAULT_RECALL);
   if (!(recall > 0 && recall <= 1))
     throw std::invalid_argument("recall: expected in (0, 1], got " + std::to_string(recall));
-  RowMajor<float> unit;
-  if (options_.metric == "cosine") {
-    unit = queries;
-    normalize_rows(unit);
-  }
-  const MatrixView asked(unit.size() ? unit.data() : queries.data(), queries.rows(), d_);
   const auto state = this->state();
   const Allowed allowed = filtered(parameters.filter, state->ids, state->alive);
   const std::size_t there = allowed.among(state->rows.size());

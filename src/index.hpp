@@ -54,6 +54,10 @@ class Index {
   // Throws std::invalid_argument if the dimensions differ, k < 1, or a parameter is out of range.
   Ranking search(MatrixView queries, std::int64_t k, const SearchParameters& parameters) const;
 
+  // Scores of chosen ids, as search() gives them: queries (nq, d), ids (nq, c) -> (nq, c); 0 for
+  // an id that is not there. Throws std::invalid_argument if shapes differ.
+  RowMajor<float> scores(MatrixView queries, IdsView ids, int num_threads) const;
+
   // Replaces the file in one step. Throws std::runtime_error (with path) if it can't be written.
   // `note` comes back from load(): whatever the caller wants to know of the file.
   void save(const std::string& path, std::span<const std::int64_t> note) const;
@@ -69,6 +73,8 @@ class Index {
  private:
   struct Forks;
 
+  // Queries (nq, d) as they are compared: of unit length, kept in `unit`, if need be.
+  MatrixView compared(MatrixView queries, RowMajor<float>& unit) const;
   std::shared_ptr<const State> state() const;
   void publish(State next);
   bool is_graph() const { return options_.kind == "hnsw"; }

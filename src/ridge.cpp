@@ -5,7 +5,26 @@
 #include <stdexcept>
 #include <string>
 
+#include "parallel.hpp"
+#include "tiles.hpp"
+
 namespace ragtune {
+namespace {
+
+template <class T>
+Eigen::LLT<RowMajor<T>> factor(RowMajor<T> gram, double lambda) {
+  if (!(lambda > 0) || !std::isfinite(lambda))
+    throw std::invalid_argument("lambda: expected > 0, got " + std::to_string(lambda));
+  gram.diagonal().array() += T(lambda);
+  Eigen::LLT<RowMajor<T>> out(gram);
+  if (out.info() != Eigen::Success)
+    throw std::runtime_error(
+        "ridge: the statistics are not positive definite; was a pair removed that was never "
+        "added?");
+  return out;
+}
+
+}  // namespace
 
 RidgeStatistics::RidgeStatistics(std::ptrdiff_t d) {
   if (d < 1) throw std::invalid_argument("d: expected >= 1, got " + std::to_string(d));
@@ -57,18 +76,30 @@ void RidgeStatistics::remove(const RidgeStatistics& other) {
 }
 
 RowMajor<float> RidgeStatistics::solve(double lambda) const {
-  if (!(lambda > 0) || !std::isfinite(lambda))
-    throw std::invalid_argument("lambda: expected > 0, got " + std::to_string(lambda));
-  RowMajor<double> penalised = gram_;
-  penalised.diagonal().array() += lambda;
-  const Eigen::LLT<RowMajor<double>> factor(penalised);
-  if (factor.info() != Eigen::Success)
-    throw std::runtime_error(
-        "ridge: the statistics are not positive definite; was a pair removed that was never "
-        "added?");
-  RowMajor<double> w = factor.solve(cross_ - gram_);
+  RowMajor<double> w = factor<double>(gram_, lambda).solve(cross_ - gram_);
   w.diagonal().array() += 1.0;
   return w.cast<float>();
+}
+
+RowMajor<float> RidgeStatistics::adapted(MatrixView queries, std::span<const double> lambdas,
+                                         int num_threads) const {
+  const auto m = queries.rows(), d = dimensions();
+  if (queries.cols() != d)
+    throw std::invalid_argument("queries: expected " + std::to_string(d) + " dimensions, got " +
+                                std::to_string(queries.cols()));
+  const RowMajor<float> gram = gram_.cast<float>();
+  const RowMajor<float> shift = (cross_ - gram_).transpose().cast<float>();
+  RowMajor<float> out(m * std::ssize(lambdas), d);
+  parallel_for(
+      std::ssize(lambdas),
+      [&](std::ptrdiff_t i) {
+        const auto solver = factor<float>(gram, lambdas[std::size_t(i)]);
+        const RowMajor<float> x = solver.solve(queries.transpose()).transpose();
+        out.middleRows(i * m, m) = queries + multiply_transposed(MatrixView(x.data(), m, d),
+                                                                 MatrixView(shift.data(), d, d), 1);
+      },
+      num_threads, 1);
+  return out;
 }
 
 }  // namespace ragtune

@@ -18,11 +18,14 @@ std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to
 
 }  // namespace
 
-PackedQueries::PackedQueries(MatrixView queries)
-    : rows_(std::size_t(queries.rows())),
-      dimensions_(std::size_t(queries.cols())),
+PackedQueries::PackedQueries(std::size_t rows, std::size_t dimensions)
+    : rows_(rows),
+      dimensions_(dimensions),
       padded_(rounded_up(rows_, kernels().mr)),
-      data_(padded_ * dimensions_, 0.0f) {
+      data_(padded_ * dimensions_, 0.0f) {}
+
+PackedQueries::PackedQueries(MatrixView queries)
+    : PackedQueries(std::size_t(queries.rows()), std::size_t(queries.cols())) {
   const std::size_t mr = kernels().mr;
   for (std::size_t depth = 0; depth < dimensions_; depth += DEPTH) {
     const std::size_t length = std::min(DEPTH, dimensions_ - depth);
@@ -32,6 +35,19 @@ PackedQueries::PackedQueries(MatrixView queries)
       for (std::size_t p = 0; p < length; ++p) to[p * mr] = from[p];
     }
   }
+}
+
+PackedQueries PackedQueries::of_columns(MatrixView a) {
+  PackedQueries out(std::size_t(a.cols()), std::size_t(a.rows()));
+  const std::size_t mr = kernels().mr;
+  for (std::size_t p = 0; p < out.dimensions_; ++p) {
+    const std::size_t depth = p / DEPTH * DEPTH, length = std::min(DEPTH, out.dimensions_ - depth);
+    const float* from = a.data() + p * out.rows_;
+    float* to = out.data_.data() + depth * out.padded_ + (p - depth) * mr;
+    for (std::size_t q = 0; q < out.rows_; q += mr)
+      std::copy_n(from + q, std::min(mr, out.rows_ - q), to + q * length);
+  }
+  return out;
 }
 
 TileScorer::TileScorer(const PackedQueries& queries)
@@ -76,7 +92,8 @@ RowMajor<float> multiply_transposed(MatrixView a, MatrixView b, int num_threads)
                                 " and " + std::to_string(b.cols()));
   RowMajor<float> out(a.rows(), b.rows());
   const PackedQueries packed(a);
-  const std::ptrdiff_t span = 16 * std::ptrdiff_t(kernels().nr);
+  const auto nr = std::ptrdiff_t(kernels().nr);
+  const std::ptrdiff_t span = nr * std::clamp<std::ptrdiff_t>(b.rows() / nr / 16, 1, 16);
   parallel_for(
       (b.rows() + span - 1) / span,
       [&](std::ptrdiff_t part) {
@@ -91,6 +108,49 @@ RowMajor<float> multiply_transposed(MatrixView a, MatrixView b, int num_threads)
       },
       num_threads, 1);
   return out;
+}
+
+namespace {
+
+// left (m, k) times columns [first, first + count) of b (k, n), count <= nr.
+void multiply_panel(const PackedQueries& left, MatrixView b, std::ptrdiff_t first,
+                    RowMajor<float>& out) {
+  const Kernels& kernel = kernels();
+  const std::size_t nr = kernel.nr, n = std::size_t(b.cols()), k = left.dimensions();
+  const std::size_t count = std::min(nr, n - std::size_t(first));
+  std::vector<float> panel(std::min(DEPTH, k) * nr, 0.0f), sums(left.padded_rows() * nr, 0.0f);
+  for (std::size_t depth = 0; depth < k; depth += DEPTH) {
+    const std::size_t length = std::min(DEPTH, k - depth);
+    for (std::size_t p = 0; p < length; ++p)
+      std::copy_n(b.data() + (depth + p) * n + first, count, panel.data() + p * nr);
+    for (std::size_t q = 0; q < left.padded_rows(); q += kernel.mr)
+      kernel.tile(left.panel(q, depth, length), panel.data(), length, sums.data() + q * nr,
+                  depth > 0);
+  }
+  for (std::size_t q = 0; q < left.rows(); ++q)
+    std::copy_n(sums.data() + q * nr, count, out.data() + q * n + first);
+}
+
+RowMajor<float> product(const PackedQueries& left, MatrixView b, int num_threads) {
+  if (std::ptrdiff_t(left.dimensions()) != b.rows())
+    throw std::invalid_argument("b: expected " + std::to_string(left.dimensions()) + " rows, got " +
+                                std::to_string(b.rows()));
+  RowMajor<float> out(std::ptrdiff_t(left.rows()), b.cols());
+  const auto nr = std::ptrdiff_t(kernels().nr);
+  parallel_for((b.cols() + nr - 1) / nr,
+               [&](std::ptrdiff_t part) { multiply_panel(left, b, part * nr, out); }, num_threads,
+               1);
+  return out;
+}
+
+}  // namespace
+
+RowMajor<float> multiply(MatrixView a, MatrixView b, int num_threads) {
+  return product(PackedQueries(a), b, num_threads);
+}
+
+RowMajor<float> multiply_first_transposed(MatrixView a, MatrixView b, int num_threads) {
+  return product(PackedQueries::of_columns(a), b, num_threads);
 }
 
 }  // namespace ragtune

@@ -18,6 +18,9 @@ class PackedQueries {
  public:
   explicit PackedQueries(MatrixView queries);  // (nq, d); copied
 
+  // The columns of a (d, nq) are the queries.
+  static PackedQueries of_columns(MatrixView a);
+
   std::size_t rows() const { return rows_; }
   std::size_t dimensions() const { return dimensions_; }
   std::size_t padded_rows() const { return padded_; }  // nq rounded up to a multiple of mr
@@ -28,6 +31,8 @@ class PackedQueries {
   }
 
  private:
+  PackedQueries(std::size_t rows, std::size_t dimensions);
+
   std::size_t rows_, dimensions_, padded_;
   std::vector<float> data_;
 };
@@ -58,5 +63,13 @@ class TileScorer {
 // a (m, d) times b (n, d) transposed.  -> (m, n)
 // Throws std::invalid_argument if the dimensions differ.
 RowMajor<float> multiply_transposed(MatrixView a, MatrixView b, int num_threads = 0);
+
+// a (m, k) times b (k, n).  -> (m, n)
+// Throws std::invalid_argument if k differs.
+RowMajor<float> multiply(MatrixView a, MatrixView b, int num_threads = 0);
+
+// a (k, m) transposed times b (k, n).  -> (m, n)
+// Throws std::invalid_argument if k differs.
+RowMajor<float> multiply_first_transposed(MatrixView a, MatrixView b, int num_threads = 0);
 
 }  // namespace ragtune

@@ -18,6 +18,8 @@ using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajo
 using MatrixView = Eigen::Map<const RowMajor<float>>;      // (n, d) embeddings
 using IdsView = Eigen::Map<const RowMajor<std::int64_t>>;  // (nq, k) corpus rows, -1 is none
 
+inline MatrixView view(const RowMajor<float>& m) { return {m.data(), m.rows(), m.cols()}; }
+
 // Relevance judgments in CSR form: query q owns the half-open slice
 // [offsets[q], offsets[q + 1]) of ids and grades.
 struct QrelsView {

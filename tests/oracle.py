@@ -1,6 +1,8 @@
 """The core again, slow and obvious. Tests compare the C++ with these."""
 
-from math import log2
+import re
+from collections import Counter
+from math import log, log2
 
 import numpy as np
 
@@ -90,3 +92,113 @@ def weighted_mean(differences, strata, weights):
     present = [s for s in range(len(weights)) if (strata == s).any()]
     total = sum(weights[s] for s in present)
     return sum(weights[s] * differences[strata == s].mean() for s in present) / total
+
+
+STOP_WORDS = (
+    *("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is"),
+    *("it", "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there"),
+    *("these", "they", "this", "to", "was", "will", "with"),
+)
+
+
+def words(text, stop_words=()):
+    """Tokens as bm25s makes them before stemming."""
+    return [w for w in re.findall(r"(?u)\b\w\w+\b", text.lower()) if w not in stop_words]
+
+
+BM25_IDF = {
+    "lucene": lambda df, n: log(1 + (n - df + 0.5) / (df + 0.5)),
+    "robertson": lambda df, n: log(max(1, (n - df + 0.5) / (df + 0.5))),
+    "atire": lambda df, n: log(n / df),
+    "bm25l": lambda df, n: log((n + 1) / (df + 0.5)),
+    "bm25+": lambda df, n: log((n + 1) / df),
+}
+
+
+def bm25_tf(method, tf, length, mean, k1, b):
+    norm = 1 - b + b * length / mean
+    if method in ("lucene", "robertson"):
+        return tf / (tf + k1 * norm)
+    if method == "bm25l":
+        return (k1 + 1) * (tf / norm + 0.5) / (k1 + tf / norm + 0.5)
+    return (k1 + 1) * tf / (tf + k1 * norm) + (0.5 if method == "bm25+" else 0)
+
+
+def bm25(documents, asked, method="lucene", k1=1.5, b=0.75):
+    """{row: score} of the documents {row: tokens} that have one of the tokens asked for."""
+    counts = {row: Counter(tokens) for row, tokens in documents.items()}
+    n = len(documents)
+    mean = sum(map(len, documents.values())) / max(n, 1)
+    df = {token: sum(token in c for c in counts.values()) for token in set(asked)}
+    idf = {token: BM25_IDF[method](f, n) if f else 0 for token, f in df.items()}
+    return {
+        row: sum(
+            idf[token] * bm25_tf(method, c[token], len(documents[row]), mean, k1, b)
+            for token in asked
+            if idf[token]
+        )
+        for row, c in counts.items()
+        if any(c[token] and idf[token] for token in asked)
+    }
+
+
+def union(proposals):
+    """Rows of each query once, ascending, -1 padded to the longest, at least one column."""
+    kept = [
+        sorted({int(row) for own in proposals for row in own[q] if row >= 0})
+        for q in range(len(proposals[0]))
+    ]
+    width = max([1, *map(len, kept)])
+    return np.array([rows + [-1] * (width - len(rows)) for rows in kept]).reshape(-1, width)
+
+
+def standardized(scores, mask):
+    """Mean 0 and deviation 1 over the candidates of each query, in float64."""
+    out = np.zeros(scores.shape)
+    for q, own in enumerate(mask):
+        x = scores[q, own].astype(np.float64)
+        if len(x):
+            out[q, own] = (x - x.mean()) / (x.std() + 1e-6)
+    return out
+
+
+def softmax(scores, mask):
+    out = np.zeros(scores.shape)
+    for q, own in enumerate(mask):
+        if own.any():
+            powers = np.exp(scores[q, own] - scores[q, own].max())
+            out[q, own] = powers / powers.sum()
+    return out
+
+
+def candidate_ranks(rows, scores, relevant):
+    """Ranks of the relevant rows of one query among its candidates; None if it is none."""
+    order = sorted((-s, c) for c, s in enumerate(scores) if rows[c] >= 0)
+    ranked = [int(rows[c]) for _, c in order]
+    return [ranked.index(row) if row in ranked else None for row in relevant]
+
+
+def logistic_regression(inputs, is_seen, importance, penalty, steps=40_000, rate=0.5):
+    """Weights and constant (f + 1,) by plain gradient descent on standardised inputs."""
+    x = (inputs - inputs.mean(axis=0)) / (inputs.std(axis=0) + 1e-9)
+    x, share = np.column_stack([x, np.ones(len(x))]), importance / importance.sum()
+    weights = np.zeros(x.shape[1])
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-(x @ weights)))
+        weights = weights - rate * (x.T @ (share * (p - is_seen)) + penalty * weights)
+    return weights
+
+
+def shared_words(asked, stored):
+    """Cosine (len(asked), len(stored)) of sets of tokens weighted by idf over the stored."""
+    asked, stored = [set(a) for a in asked], [set(s) for s in stored]
+
+    def idf(token):
+        return log(1 + len(stored) / (sum(token in s for s in stored) + 0.5))
+
+    def length(tokens):
+        return sum(idf(token) ** 2 for token in tokens) ** 0.5 or 1.0
+
+    return np.array(
+        [[sum(idf(t) ** 2 for t in a & s) / (length(a) * length(s)) for s in stored] for a in asked]
+    ).reshape(len(asked), len(stored))

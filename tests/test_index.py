@@ -228,3 +228,24 @@ def test_searches_run_beside_an_add():
 def test_repr_names_size_kind_metric_and_store():
     expected = "<ragtune.Index: 0 vectors of 6 dimensions, hnsw, l2, bf16>"
     assert repr(ragtune.Index(D, "l2", "hnsw", store="bf16")) == expected
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+@pytest.mark.parametrize("store", ["f32", "bf16"])
+def test_scores_of_chosen_ids_are_those_of_a_search(metric, store):
+    rng = np.random.default_rng(0)
+    x, queries = (rng.normal(size=(m, 20)).astype(np.float32) for m in (60, 5))
+    index = ragtune._core.Index(20, metric=metric, store=store)
+    ids = np.arange(100, 160)
+    index.update(x, ids, removed=np.array([], dtype=np.int64))
+    index.remove(np.array([103]))
+    found, which = index.search(queries, k=59)
+    np.testing.assert_allclose(index.scores(queries, which), found, rtol=1e-5, atol=1e-5)
+    absent = np.tile(np.array([103, -1, 7]), (5, 1))
+    np.testing.assert_array_equal(index.scores(queries, absent), 0)
+
+
+def test_scores_of_chosen_ids_need_a_row_of_ids_per_query():
+    index = ragtune._core.Index(4)
+    with pytest.raises(ValueError, match="ids: expected 2 rows, got 1"):
+        index.scores(np.ones((2, 4), np.float32), np.zeros((1, 3), np.int64))

@@ -90,3 +90,18 @@ def test_rejects_shapes():
         _core.RidgeStatistics(3).add(q, d[:4], v)
     with pytest.raises(ValueError, match="other: expected 3 dimensions, got 2"):
         _core.RidgeStatistics(3).merge(_core.RidgeStatistics(2))
+
+
+@given(m=st.integers(0, 40), d=st.integers(1, 24), nq=st.integers(0, 5))
+@settings(max_examples=50, deadline=None)
+def test_adapted_queries_are_those_of_each_matrix(m, d, nq):
+    data, penalties = pairs(m, d), np.array([0.5, 3.0, 300.0])
+    queries = np.random.default_rng(1).normal(size=(nq, d)).astype(np.float32)
+    got = fitted(data).adapted(queries, penalties).reshape(3, nq, d)
+    for block, penalty in zip(got, penalties, strict=True):
+        np.testing.assert_allclose(block, queries @ oracle.ridge(*data, penalty), atol=2e-4)
+
+
+def test_adapted_refuses_other_dimensions():
+    with pytest.raises(ValueError, match="queries: expected 4 dimensions, got 3"):
+        _core.RidgeStatistics(4).adapted(np.zeros((1, 3), np.float32), np.ones(1))

@@ -1,4 +1,4 @@
-# simdjson, Eigen and xxHash: the system's where it has them (apt, conda, brew,
+# simdjson, Eigen, xxHash and Snowball: the system's where it has them (apt, conda, brew,
 # vcpkg), else upstream at a pinned version.
 include(FetchContent)
 
@@ -38,3 +38,23 @@ if(NOT XXHASH_INCLUDE_DIR)
   set(XXHASH_INCLUDE_DIR ${xxhash_SOURCE_DIR})
 endif()
 target_include_directories(ragtune_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
+
+# Static where there is one: wheels carry it along. Its makers' archive has the stemmers as C.
+add_library(ragtune_snowball INTERFACE)
+find_path(SNOWBALL_INCLUDE_DIR libstemmer.h)
+find_library(SNOWBALL_LIBRARY NAMES libstemmer.a stemmer)
+if(NOT SNOWBALL_INCLUDE_DIR OR NOT SNOWBALL_LIBRARY)
+  FetchContent_Declare(snowball
+    URL https://snowballstem.org/dist/libstemmer_c-2.2.0.tar.gz
+    URL_HASH SHA256=b941d9fe9cf36b4e2f8d3873cd4d8b8775bd94867a1df8d8c001bb8b688377c3
+    SOURCE_SUBDIR none)
+  FetchContent_MakeAvailable(snowball)
+  file(GLOB SNOWBALL_SOURCES ${snowball_SOURCE_DIR}/runtime/*.c
+    ${snowball_SOURCE_DIR}/src_c/*_UTF_8_*.c)
+  add_library(ragtune_libstemmer STATIC ${SNOWBALL_SOURCES}
+    ${snowball_SOURCE_DIR}/libstemmer/libstemmer_utf8.c)
+  set(SNOWBALL_INCLUDE_DIR ${snowball_SOURCE_DIR}/include)
+  set(SNOWBALL_LIBRARY ragtune_libstemmer)
+endif()
+target_include_directories(ragtune_snowball SYSTEM INTERFACE ${SNOWBALL_INCLUDE_DIR})
+target_link_libraries(ragtune_snowball INTERFACE ${SNOWBALL_LIBRARY})

@@ -6,7 +6,7 @@ say() { printf 'ragtune: %s\n' "$*" >&2; }
 
 debian() {
   local packages=(g++ python3-dev python3-venv libsimdjson-dev
-    libeigen3-dev libxxhash-dev ccache git)
+    libeigen3-dev libxxhash-dev libstemmer-dev ccache git)
   local missing=()
   for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok' || missing+=("$package")
@@ -34,6 +34,6 @@ elif [ "$(uname)" = Darwin ]; then
   done
   [ -z "${missing:-}" ] || { say "run: brew install$missing"; exit 1; }
 else
-  say "needs a C++20 compiler, OpenMP and git; simdjson, Eigen and xxHash are"
+  say "needs a C++20 compiler, OpenMP and git; simdjson, Eigen, xxHash and Snowball are"
   say "fetched if the system lacks them (see CONTRIBUTING.md)"
 fi

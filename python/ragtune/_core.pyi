@@ -10,27 +10,42 @@ import typing
 
 __all__: list[str] = [
     "Adapter",
+    "Bm25",
     "Index",
+    "Parts",
+    "QuestionMemory",
     "RidgeStatistics",
     "available_kernels",
     "bootstrap_interval",
+    "candidate_scores",
+    "contrastive_loss",
     "dot",
     "dot_bf16",
     "dot_planes",
     "dot_rows",
     "evaluate_rankings",
     "exact_search",
+    "fit_fusion",
+    "fusion_loss",
+    "hard_negatives",
     "kernels_in_use",
+    "multiply",
+    "multiply_first_transposed",
     "multiply_transposed",
+    "nudge",
+    "partition",
     "randomization_test",
     "read_artifact",
     "read_jsonl",
     "relevant_ranks",
+    "sampled_loss",
     "shrunk_to_identity",
     "squared_distance",
     "squared_distance_bf16",
     "thread_count",
     "throw_in_parallel",
+    "tokens",
+    "train_contrastive",
     "write_artifact",
 ]
 
@@ -39,17 +54,82 @@ class Adapter:
     def identity(d: typing.SupportsInt | typing.SupportsIndex) -> Adapter: ...
     @staticmethod
     def linear(w: numpy.typing.NDArray[numpy.float32]) -> Adapter: ...
+    @staticmethod
+    def residual(kind: str, matrices: dict[str, numpy.typing.NDArray[numpy.float32]]) -> Adapter:
+        """
+        Of kind linear {m}, low_rank {a, b} or mlp {a, bias, b}.
+        """
     def apply(
         self,
         queries: numpy.typing.NDArray[numpy.float32],
         *,
         num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def matrices(
+        self,
+    ) -> dict[str, typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]]:
+        """
+        What `residual` takes; empty for the identity.
+        """
     def matrix(self) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
     @property
     def dimensions(self) -> int: ...
     @property
     def is_identity(self) -> bool: ...
+    @property
+    def kind(self) -> str: ...
+
+class Bm25:
+    @staticmethod
+    def from_arrays(arrays: collections.abc.Mapping[str, numpy.ndarray]) -> Bm25:
+        """
+        The index of such arrays, each of which is checked.
+        """
+    def __init__(
+        self,
+        language: str | None,
+        method: str = "lucene",
+        k1: typing.SupportsFloat | typing.SupportsIndex = 1.5,
+        b: typing.SupportsFloat | typing.SupportsIndex = 0.75,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def add(
+        self,
+        rows: numpy.typing.NDArray[numpy.int64],
+        texts: list[str],
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> None: ...
+    def arrays(self) -> dict[str, numpy.ndarray]:
+        """
+        The index as (n, 1) arrays, for write_artifact.
+        """
+    def remove(self, rows: numpy.typing.NDArray[numpy.int64]) -> int: ...
+    def score(
+        self,
+        texts: list[str],
+        candidates: numpy.typing.NDArray[numpy.int64],
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def search(
+        self,
+        texts: list[str],
+        k: typing.SupportsInt | typing.SupportsIndex,
+        *,
+        mask: numpy.typing.NDArray[numpy.uint8] | None = None,
+        ids: numpy.typing.NDArray[numpy.int64] | None = None,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> tuple[
+        typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+        typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"],
+    ]: ...
+    @property
+    def b(self) -> float: ...
+    @property
+    def k1(self) -> float: ...
+    @property
+    def language(self) -> str | None: ...
+    @property
+    def method(self) -> str: ...
 
 class Index:
     @staticmethod
@@ -81,6 +161,16 @@ class Index:
         num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> int: ...
     def save(self, path: str, note: numpy.typing.NDArray[numpy.int64]) -> None: ...
+    def scores(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        ids: numpy.typing.NDArray[numpy.int64],
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+        """
+        Scores of chosen ids, 0 where one is not there.
+        """
     def search(
         self,
         queries: numpy.typing.NDArray[numpy.float32],
@@ -117,8 +207,73 @@ class Index:
     @property
     def store(self) -> str: ...
 
+class Parts:
+    @staticmethod
+    def restored(
+        d: typing.SupportsInt | typing.SupportsIndex,
+        codes: numpy.typing.NDArray[numpy.uint8],
+        scales: numpy.typing.NDArray[numpy.float32],
+        rows: numpy.typing.NDArray[numpy.int64],
+    ) -> Parts: ...
+    def __init__(self, d: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def __len__(self) -> int: ...
+    def add(
+        self, vectors: numpy.typing.NDArray[numpy.float32], rows: numpy.typing.NDArray[numpy.int64]
+    ) -> None: ...
+    def best(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        candidates: numpy.typing.NDArray[numpy.int64],
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def remove(self, rows: numpy.typing.NDArray[numpy.int64]) -> int: ...
+    def stored(
+        self,
+    ) -> tuple[
+        typing.Annotated[numpy.typing.NDArray[numpy.uint8], "[m, n]"],
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int64],
+    ]: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+
+class QuestionMemory:
+    def __init__(
+        self,
+        vectors: numpy.typing.NDArray[numpy.float32],
+        rows: numpy.typing.NDArray[numpy.int64],
+        texts: list[str] | None,
+        language: str | None,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def likeness(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        texts: list[str] | None,
+        candidates: numpy.typing.NDArray[numpy.int64],
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def propose(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        k: typing.SupportsInt | typing.SupportsIndex,
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"]: ...
+
 class RidgeStatistics:
     def __init__(self, d: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def adapted(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        penalties: numpy.typing.NDArray[numpy.float64],
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
     def add(
         self,
         queries: numpy.typing.NDArray[numpy.float32],
@@ -158,6 +313,36 @@ def bootstrap_interval(
 ) -> typing.Annotated[list[float], "FixedSize(3)"]:
     """
     Mean, lower and upper bound of the clustered paired bootstrap.
+    """
+
+def candidate_scores(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    queries: numpy.typing.NDArray[numpy.float32],
+    candidates: numpy.typing.NDArray[numpy.int64],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+    """
+    q.x of each candidate, 0 where it is -1. -> (nq, c)
+    """
+
+def contrastive_loss(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    queries: numpy.typing.NDArray[numpy.float32],
+    offsets: numpy.typing.NDArray[numpy.int64],
+    rows: numpy.typing.NDArray[numpy.int64],
+    grades: numpy.typing.NDArray[numpy.float32],
+    matrices: dict[str, numpy.typing.NDArray[numpy.float32]],
+    *,
+    kind: str = "linear",
+    temperature: typing.SupportsFloat | typing.SupportsIndex = 0.05,
+    penalty: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    shortlist: typing.SupportsInt | typing.SupportsIndex = 16,
+    anchor: dict[str, numpy.typing.NDArray[numpy.float32]] | None = None,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> tuple[float, dict[str, typing.Any]]:
+    """
+    Mean loss plus penalty, and {gradient, mean_squared_drift}: estimated from the corpus as measured at the anchor, if there is one.
     """
 
 def dot(
@@ -201,7 +386,68 @@ def exact_search(
     Scores and rows of the k best, ties by row. -> (nq, k), (nq, k)
     """
 
+def fit_fusion(
+    features: numpy.typing.NDArray[numpy.float32],
+    grades: numpy.typing.NDArray[numpy.float32],
+    weights: numpy.typing.NDArray[numpy.float32],
+    prior: numpy.typing.NDArray[numpy.float64],
+    *,
+    penalty: typing.SupportsFloat | typing.SupportsIndex,
+    initial: numpy.typing.NDArray[numpy.float64] | None = None,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> tuple[typing.Annotated[numpy.typing.NDArray[numpy.float64], "[m, 1]"], float, int]:
+    """
+    Weights (f,), loss and steps.
+    """
+
+def fusion_loss(
+    features: numpy.typing.NDArray[numpy.float32],
+    grades: numpy.typing.NDArray[numpy.float32],
+    weights: numpy.typing.NDArray[numpy.float32],
+    w: numpy.typing.NDArray[numpy.float64],
+) -> tuple[
+    float,
+    typing.Annotated[numpy.typing.NDArray[numpy.float64], "[m, 1]"],
+    typing.Annotated[numpy.typing.NDArray[numpy.float64], "[m, n]"],
+]:
+    """
+    Loss, gradient (f,) and Hessian (f, f), without the penalty.
+    """
+
+def hard_negatives(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    adapted: numpy.typing.NDArray[numpy.float32],
+    offsets: numpy.typing.NDArray[numpy.int64],
+    rows: numpy.typing.NDArray[numpy.int64],
+    grades: numpy.typing.NDArray[numpy.float32],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"]:
+    """
+    Rows near but not too near, -1 is none. -> (nq, 4)
+    """
+
 def kernels_in_use() -> str: ...
+def multiply(
+    a: numpy.typing.NDArray[numpy.float32],
+    b: numpy.typing.NDArray[numpy.float32],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+    """
+    a (m, k) times b (k, n). -> (m, n)
+    """
+
+def multiply_first_transposed(
+    a: numpy.typing.NDArray[numpy.float32],
+    b: numpy.typing.NDArray[numpy.float32],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+    """
+    a (k, m) transposed times b (k, n). -> (m, n)
+    """
+
 def multiply_transposed(
     a: numpy.typing.NDArray[numpy.float32],
     b: numpy.typing.NDArray[numpy.float32],
@@ -210,6 +456,46 @@ def multiply_transposed(
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
     """
     a (m, d) times b (n, d) transposed. -> (m, n)
+    """
+
+def nudge(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    queries: numpy.typing.NDArray[numpy.float32],
+    offsets: numpy.typing.NDArray[numpy.int64],
+    rows: numpy.typing.NDArray[numpy.int64],
+    validation_queries: numpy.typing.NDArray[numpy.float32],
+    validation_offsets: numpy.typing.NDArray[numpy.int64],
+    validation_rows: numpy.typing.NDArray[numpy.int64],
+    *,
+    kind: str = "n",
+    max_gamma: typing.SupportsFloat | typing.SupportsIndex = 0.48,
+    steps: typing.SupportsInt | typing.SupportsIndex = 24,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    progress: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[numpy.int64],
+    typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+    float,
+    float,
+]:
+    """
+    Move documents towards their questions. -> rows (m,), deltas (m, d), gamma, score
+    """
+
+def partition(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    queries: numpy.typing.NDArray[numpy.float32],
+    *,
+    temperature: typing.SupportsFloat | typing.SupportsIndex,
+    keep: typing.SupportsInt | typing.SupportsIndex,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> tuple[
+    list[float],
+    typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+    typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"],
+]:
+    """
+    Log partition function (nq,), mean row (nq, d) and best rows (nq, keep) of the softmax.
     """
 
 def randomization_test(
@@ -254,6 +540,21 @@ def relevant_ranks(
     Rank (0 is best) of each judged document. -> (adapters, alphas, nnz)
     """
 
+def sampled_loss(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    adapted: numpy.typing.NDArray[numpy.float32],
+    offsets: numpy.typing.NDArray[numpy.int64],
+    rows: numpy.typing.NDArray[numpy.int64],
+    grades: numpy.typing.NDArray[numpy.float32],
+    hard: numpy.typing.NDArray[numpy.int64],
+    shared: numpy.typing.NDArray[numpy.int64],
+    *,
+    temperature: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[float, typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]]:
+    """
+    Sum of the losses of a batch against sampled negatives, and its gradient (b, d).
+    """
+
 def shrunk_to_identity(
     w: numpy.typing.NDArray[numpy.float32], *, alpha: typing.SupportsFloat | typing.SupportsIndex
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
@@ -277,6 +578,45 @@ def throw_in_parallel(
 ) -> None:
     """
     Fails in step `bad` of a parallel loop, for tests.
+    """
+
+def tokens(text: str, language: str | None) -> list[str]:
+    """
+    What an index makes of a text, in its order; bytes are read as UTF-8.
+    """
+
+def train_contrastive(
+    corpus: numpy.typing.NDArray[numpy.float32],
+    queries: numpy.typing.NDArray[numpy.float32],
+    offsets: numpy.typing.NDArray[numpy.int64],
+    rows: numpy.typing.NDArray[numpy.int64],
+    grades: numpy.typing.NDArray[numpy.float32],
+    *,
+    kind: str = "linear",
+    width: typing.SupportsInt | typing.SupportsIndex = 32,
+    temperature: typing.SupportsFloat | typing.SupportsIndex = 0.05,
+    penalty: typing.SupportsFloat | typing.SupportsIndex = 0.01,
+    learning_rate: typing.SupportsFloat | typing.SupportsIndex = 0.001,
+    epochs: typing.SupportsInt | typing.SupportsIndex = 30,
+    batch: typing.SupportsInt | typing.SupportsIndex = 256,
+    seed: typing.SupportsInt | typing.SupportsIndex = 0,
+    negatives: str = "corpus",
+    patience: typing.SupportsInt | typing.SupportsIndex = 5,
+    drift: typing.SupportsFloat | typing.SupportsIndex = 4.0,
+    shortlist: typing.SupportsInt | typing.SupportsIndex = 16,
+    validation: tuple[
+        numpy.typing.NDArray[numpy.float32],
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.float32],
+    ]
+    | None = None,
+    initial: dict[str, numpy.typing.NDArray[numpy.float32]] | None = None,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    progress: typing.Any = None,
+) -> dict[str, typing.Any]:
+    """
+    Learn a residual by InfoNCE; validation is (queries, offsets, rows, grades). -> kind, matrices, loss (epochs,), validation (epochs + 1,), best_epoch, steps, measured, cancelled
     """
 
 def write_artifact(path: str, arrays: collections.abc.Mapping[str, numpy.ndarray]) -> None:

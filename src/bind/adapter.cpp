@@ -1,6 +1,7 @@
 #include "../adapter.hpp"
 
 #include "arrays.hpp"
+#include "matrices.hpp"
 
 namespace ragtune {
 
@@ -10,9 +11,18 @@ void bind_adapter(py::module_& m) {
       .def_static(
           "linear", [](const Array<float>& w) { return Adapter::linear(rows(w, "w")); },
           py::arg("w").noconvert())
+      .def_static(
+          "residual",
+          [](const std::string& kind, const std::map<std::string, Array<float>>& matrices) {
+            return Adapter::residual(residual_kind(kind), copied(matrices));
+          },
+          py::arg("kind"), py::arg("matrices").noconvert(),
+          "Of kind linear {m}, low_rank {a, b} or mlp {a, bias, b}.")
       .def_property_readonly("dimensions", &Adapter::dimensions)
       .def_property_readonly("is_identity", &Adapter::is_identity)
+      .def_property_readonly("kind", &Adapter::kind)
       .def("matrix", &Adapter::matrix)
+      .def("matrices", &Adapter::matrices, "What `residual` takes; empty for the identity.")
       .def(
           "apply",
           [](const Adapter& self, const Array<float>& queries, int num_threads) {

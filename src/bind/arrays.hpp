@@ -32,6 +32,11 @@ Eigen::Map<const RowMajor<T>> rows(const Array<T>& a, const char* name) {
   return {a.data(), a.shape(0), a.shape(1)};
 }
 
+inline IdsView ids(const Array<std::int64_t>& a, const char* name) {
+  const auto view = rows(a, name);
+  return {view.data(), view.rows(), view.cols()};
+}
+
 template <class T>
 std::span<const T> flat(const Array<T>& a, const char* name) {
   if (a.ndim() != 1)

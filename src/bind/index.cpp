@@ -1,20 +1,8 @@
 #include "../index.hpp"
 
-#include "arrays.hpp"
+#include "filter.hpp"
 
 namespace ragtune {
-namespace {
-
-// None, a mask over ids, or a list of ids.
-IdFilter filter_of(const std::optional<Array<std::uint8_t>>& mask,
-                   const std::optional<Array<std::int64_t>>& ids) {
-  IdFilter filter;
-  if (mask) filter.mask = flat(*mask, "filter");
-  if (ids) filter.ids = flat(*ids, "filter");
-  return filter;
-}
-
-}  // namespace
 
 void bind_index(py::module_& m) {
   py::class_<Index>(m, "Index")
@@ -71,6 +59,14 @@ void bind_index(py::module_& m) {
           py::arg("ef_search") = py::none(), py::arg("recall") = py::none(),
           py::arg("mask").noconvert() = py::none(), py::arg("ids").noconvert() = py::none(),
           py::arg("num_threads") = 0, NoGil())
+      .def(
+          "scores",
+          [](const Index& self, const Array<float>& queries, const Array<std::int64_t>& which,
+             int num_threads) {
+            return self.scores(rows(queries, "queries"), ids(which, "ids"), num_threads);
+          },
+          py::arg("queries").noconvert(), py::arg("ids").noconvert(), py::kw_only(),
+          py::arg("num_threads") = 0, NoGil(), "Scores of chosen ids, 0 where one is not there.")
       .def(
           "save",
           [](const Index& self, const std::string& path, const Array<std::int64_t>& note) {

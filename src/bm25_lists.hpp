@@ -1,0 +1,104 @@
+// One term's postings while a search reads them, window by window.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "bm25_weights.hpp"
+
+namespace ragtune {
+
+constexpr std::uint32_t WINDOW = 8192;  // documents: their sums fit into 32 KB
+constexpr std::uint32_t COLUMNS = 256;  // of a window, by which large sums are looked for
+constexpr std::uint32_t NONE = ~std::uint32_t(0);
+
+// A document of the window, and the sum of the codes that were read for it.
+struct Found {
+  std::int32_t sum;
+  std::uint32_t document;
+};
+
+struct List {
+  const Packed* postings;
+  const std::uint16_t* counts;
+  std::uint32_t size;
+  std::uint32_t term = 0;            // of the question
+  std::int32_t weight = 0;           // of 1 in a code, as part of a sum
+  std::int32_t bound = 0;            // what the list adds to a sum at most
+  std::uint32_t begin = 0, end = 0;  // postings of the window that was entered last
+  std::uint32_t window = NONE;       // where that one starts
+
+  // The first posting from `from` on whose document is not before `document`.
+  std::uint32_t seek(std::uint32_t from, std::uint32_t document) const {
+    std::uint32_t step = 1;
+    while (from + step <= size && document_of(postings[from + step - 1]) < document) {
+      from += step;
+      step *= 2;
+    }
+    step = std::min(step - 1, size - from);
+    while (step > 0) {  // the answer lies in [from, from + step]
+      const std::uint32_t half = (step + 1) / 2;
+      const bool before = document_of(postings[from + half - 1]) < document;
+      from += before ? half : 0;
+      step = before ? step - half : half - 1;
+    }
+    return from;
+  }
+
+  // The posting of a document in the window, or NONE. Without branches to be guessed wrong.
+  std::uint32_t find(std::uint32_t document) const {
+    if (begin == end) return NONE;
+    std::uint32_t at = begin, count = end - begin;
+    while (count > 1) {
+      const std::uint32_t half = count / 2;
+      at += half * std::uint32_t(document_of(postings[at + half - 1]) < document);
+      count -= half;
+    }
+    return document_of(postings[at]) == document ? at : NONE;
+  }
+
+  double count(std::uint32_t p) const {
+    const std::uint32_t count = count_of(postings[p]);
+    return count < MANY ? count : counts[p];
+  }
+
+  std::uint32_t next_document() const { return end < size ? document_of(postings[end]) : NONE; }
+
+  // Goes on to the window that starts at a document, unless it is there already.
+  void enter(std::uint32_t start) {
+    if (window == start) return;
+    window = start;
+    begin = seek(end, start);
+    end = seek(begin, start + WINDOW);
+  }
+
+  // Goes on to the window and adds its codes, weighed, to the sums of its documents. Only for a
+  // list that has no postings between its windows.
+  void enter_and_add(std::uint32_t start, std::int32_t* sums) {
+    // Copies of the members: the compiler cannot know that the sums are none of them.
+    const Packed *at = postings + end, *const last = postings + size;
+    const std::int32_t w = weight;
+    const std::uint32_t stop = start + WINDOW;
+    const auto add = [=](Packed posting) { sums[posting % WINDOW] += w * code_of(posting); };
+    window = start;
+    begin = end;
+    for (; last - at >= 4 && document_of(at[3]) < stop; at += 4) {
+      add(at[0]);
+      add(at[1]);
+      add(at[2]);
+      add(at[3]);
+    }
+    for (; at != last && document_of(*at) < stop; ++at) add(*at);
+    end = std::uint32_t(at - postings);
+  }
+};
+
+// The largest sum of each column, where row r of the window is COLUMNS documents from
+// r * COLUMNS on.
+inline void largest_of_columns(const std::int32_t* sums, std::int32_t* largest) {
+  std::copy(sums, sums + COLUMNS, largest);
+  for (std::uint32_t row = COLUMNS; row < WINDOW; row += COLUMNS)
+    for (std::uint32_t i = 0; i < COLUMNS; ++i) largest[i] = std::max(largest[i], sums[row + i]);
+}
+
+}  // namespace ragtune

@@ -1,0 +1,303 @@
+#include "bm25_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "bm25_lists.hpp"
+
+namespace ragtune {
+namespace {
+
+struct Hit {
+  float score;
+  std::int64_t row;
+  bool operator<(const Hit& other) const {  // the better one is less
+    return score != other.score ? score > other.score : row < other.row;
+  }
+};
+
+struct Scratch {
+  std::vector<std::int32_t> sums = std::vector<std::int32_t>(WINDOW);     // 0 between windows
+  std::vector<std::uint16_t> marks = std::vector<std::uint16_t>(WINDOW);  // 0 between uses
+  std::vector<List> lists;           // by what they can add, the least first
+  std::vector<std::int32_t> below;   // what all lists before one can add
+  std::vector<std::uint32_t> order;  // the lists by their terms
+  std::vector<Found> found, later;
+  std::vector<double> scores, normalizers;
+};
+
+class Search {
+ public:
+  Search(const Searched& in, const Question& question, std::size_t k, Scratch& scratch)
+      : in_(in), question_(question), k_(k), scratch_(scratch) {
+    double most = 0, inflated = 1;
+    for (const double weight : question.weights) most += weight;
+    for (const Segment& segment : in.state.segments)
+      inflated = std::max(inflated, inflation_of(segment));
+    unit_ = most * in.weights.most() * inflated / (1 << 30);
+  }
+
+  // The hits, best first.
+  std::vector<Hit> run() && {
+    for (std::size_t s = 0; s < in_.state.segments.size(); ++s) {
+      open(s);
+      scan();
+    }
+    std::sort_heap(hits_.begin(), hits_.end());
+    return std::move(hits_);
+  }
+
+ private:
+  double inflation_of(const Segment& segment) const {
+    return inflation(segment.impacts->mean_length, in_.state.mean_length());
+  }
+
+  void open(std::size_t s);
+  void scan();
+  void read_window();
+  void find_by_postings();
+  void find_by_sums();
+  std::int32_t kth_largest(const std::int32_t* largest) const;
+  void collect(const std::int32_t* largest, std::int32_t least, std::int32_t below);
+  void offer_found();
+  void look_up_rest();
+  void score_found();
+  template <class Fn>
+  void for_each_posting(List& list, Fn fn);
+  void insert(Hit hit);
+
+  // What the sum of the lists from `list` on must reach for a document to be among the best.
+  std::int32_t least(std::size_t list) const { return std::max(1, cut_ - scratch_.below[list]); }
+
+  const Searched& in_;
+  const Question& question_;
+  const std::size_t k_;
+  Scratch& scratch_;
+  std::vector<Hit> hits_;  // a heap, the worst on top
+  double unit_;            // score of 1 in a sum
+  std::int32_t cut_ = 1;   // what a sum over all lists must reach
+  const Segment* segment_ = nullptr;
+  std::size_t first_ = 0;    // the lists before it cannot bring up a document
+  std::uint32_t start_ = 0;  // of the window
+};
+
+void Search::open(std::size_t s) {
+  segment_ = &in_.state.segments[s];
+  const Postings& postings = *segment_->postings;
+  const double scale = in_.weights.most() * inflation_of(*segment_) / 255 / unit_;
+  auto& [sums, marks, lists, below, order, found, later, scores, normalizers] = scratch_;
+  lists.clear();
+  for (std::uint32_t t = 0; t < question_.weights.size(); ++t) {
+    const std::uint32_t list = question_.lists[t * in_.state.segments.size() + s];
+    if (list == NO_LIST) continue;
+    const std::uint32_t at = postings.offsets[list];
+    const auto weight = std::int32_t(std::ceil(question_.weights[t] * scale));
+    lists.push_back({.postings = segment_->impacts->postings.data() + at,
+                     .counts = postings.counts.data() + at,
+                     .size = postings.offsets[list + 1] - at,
+                     .term = t,
+                     .weight = weight,
+                     .bound = weight * segment_->impacts->largest[list]});
+  }
+  std::ranges::sort(lists, {}, [](const List& list) { return std::pair(list.bound, list.term); });
+  below.assign(1, 0);
+  for (const List& list : lists) below.push_back(below.back() + list.bound);
+  order.resize(lists.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::ranges::sort(order, {}, [&](std::uint32_t i) { return lists[i].term; });
+}
+
+void Search::scan() {
+  auto& lists = scratch_.lists;
+  first_ = 0;
+  for (;;) {
+    if (scratch_.below.back() < cut_) return;
+    while (first_ < lists.size() && scratch_.below[first_ + 1] < cut_ / 4) ++first_;
+    std::uint32_t next = NONE;
+    for (std::size_t i = first_; i < lists.size(); ++i)
+      next = std::min(next, lists[i].next_document());
+    if (next == NONE) return;
+    start_ = next / WINDOW * WINDOW;
+    read_window();
+  }
+}
+
+void Search::read_window() {
+  std::uint32_t count = 0;
+  for (std::size_t i = first_; i < scratch_.lists.size(); ++i) {
+    List& list = scratch_.lists[i];
+    list.enter_and_add(start_, scratch_.sums.data());
+    count += list.end - list.begin;
+  }
+  if (count < WINDOW / 8)
+    find_by_postings();
+  else
+    find_by_sums();
+}
+
+// Where few documents have a sum: goes through the postings again.
+void Search::find_by_postings() {
+  const std::int32_t least = this->least(first_);
+  scratch_.found.clear();
+  for (std::size_t i = first_; i < scratch_.lists.size(); ++i) {
+    const List& list = scratch_.lists[i];
+    for (std::uint32_t p = list.begin; p < list.end; ++p) {
+      const std::uint32_t document = document_of(list.postings[p]);
+      std::int32_t& sum = scratch_.sums[document % WINDOW];
+      if (sum >= least) scratch_.found.push_back({sum, document});
+      sum = 0;
+    }
+  }
+  offer_found();
+}
+
+// Where many have: goes through the sums. While there are fewer than k hits, the documents that
+// are ahead of k others in this window come first, and raise what the rest must reach.
+void Search::find_by_sums() {
+  constexpr std::int32_t ALL = std::numeric_limits<std::int32_t>::max();
+  std::int32_t largest[COLUMNS], rest = ALL;
+  largest_of_columns(scratch_.sums.data(), largest);
+  if (hits_.size() < k_ && k_ <= COLUMNS) {
+    rest = std::max(kth_largest(largest), least(first_));
+    collect(largest, rest, ALL);
+    offer_found();
+  }
+  collect(largest, least(first_), rest);
+  offer_found();
+  std::ranges::fill(scratch_.sums, 0);
+}
+
+// Of all columns.
+std::int32_t Search::kth_largest(const std::int32_t* largest) const {
+  std::int32_t heap[COLUMNS];
+  std::copy(largest, largest + k_, heap);
+  std::make_heap(heap, heap + k_, std::greater<>());
+  for (std::size_t i = k_; i < COLUMNS; ++i) {
+    if (largest[i] <= heap[0]) continue;
+    std::pop_heap(heap, heap + k_, std::greater<>());
+    heap[k_ - 1] = largest[i];
+    std::push_heap(heap, heap + k_, std::greater<>());
+  }
+  return heap[0];
+}
+
+// Finds documents with sums in [least, below).
+void Search::collect(const std::int32_t* largest, std::int32_t least, std::int32_t below) {
+  scratch_.found.clear();
+  for (std::uint32_t column = 0; column < COLUMNS; ++column) {
+    if (largest[column] < least) continue;
+    for (std::uint32_t i = column; i < WINDOW; i += COLUMNS)
+      if (scratch_.sums[i] >= least && scratch_.sums[i] < below)
+        scratch_.found.push_back({scratch_.sums[i], start_ + i});
+  }
+}
+
+// Scores what was found, the best first if it is much: they raise what the others must reach.
+void Search::offer_found() {
+  auto& found = scratch_.found;
+  auto& later = scratch_.later;
+  if (!in_.allowed.all())
+    std::erase_if(found,
+                  [&](const Found& one) { return !in_.allowed(segment_->first + one.document); });
+  look_up_rest();
+  if (found.size() > 2 * k_) {
+    const auto first = found.begin() + std::ptrdiff_t(k_);
+    std::ranges::nth_element(found, first, std::greater<>(), &Found::sum);
+    later.assign(first, found.end());
+    found.erase(first, found.end());
+    score_found();
+    found.swap(later);
+    std::erase_if(found, [&](const Found& one) { return one.sum < cut_; });
+  }
+  score_found();
+}
+
+// Adds the lists that bring nothing up to the sums of what was found, and drops what they cannot
+// carry among the best.
+void Search::look_up_rest() {
+  for (std::size_t i = first_; i-- > 0 && !scratch_.found.empty();) {
+    List& list = scratch_.lists[i];
+    for_each_posting(list, [&](std::size_t at, std::uint32_t p) {
+      scratch_.found[at].sum += list.weight * code_of(list.postings[p]);
+    });
+    const std::int32_t least = this->least(i);
+    std::erase_if(scratch_.found, [&](const Found& one) { return one.sum < least; });
+  }
+}
+
+// Calls fn(i, p) for the posting p of found[i] in a list, where it has one.
+template <class Fn>
+void Search::for_each_posting(List& list, Fn fn) {
+  constexpr std::size_t LOOKUP = 32;  // postings are read in the time in which one is looked up
+  const auto& found = scratch_.found;
+  list.enter(start_);
+  if (list.end - list.begin > LOOKUP * found.size()) {
+    for (std::size_t i = 0; i < found.size(); ++i)
+      if (const std::uint32_t p = list.find(found[i].document); p != NONE) fn(i, p);
+    return;
+  }
+  std::uint16_t* const marks = scratch_.marks.data();
+  for (std::size_t i = 0; i < found.size(); ++i)
+    marks[found[i].document % WINDOW] = std::uint16_t(i + 1);
+  const Packed* const postings = list.postings;
+  for (std::uint32_t p = list.begin, end = list.end; p < end; ++p)
+    if (const std::uint16_t mark = marks[postings[p] % WINDOW]) fn(mark - 1u, p);
+  for (const Found& one : found) marks[one.document % WINDOW] = 0;
+}
+
+void Search::score_found() {
+  auto& found = scratch_.found;
+  auto& scores = scratch_.scores;
+  auto& normalizers = scratch_.normalizers;
+  scores.assign(found.size(), 0);
+  normalizers.clear();
+  for (const Found& one : found)
+    normalizers.push_back(in_.weights.normalizer(segment_->postings->lengths[one.document]));
+  for (const std::uint32_t i : scratch_.order) {
+    List& list = scratch_.lists[i];
+    const double weight = question_.weights[list.term];
+    for_each_posting(list, [&](std::size_t at, std::uint32_t p) {
+      scores[at] += weight * in_.weights.present(list.count(p), normalizers[at]);
+    });
+  }
+  for (std::size_t i = 0; i < found.size(); ++i)
+    insert({float(question_.base + scores[i]),
+            in_.state.ids.of_row(segment_->first + found[i].document)});
+}
+
+void Search::insert(Hit hit) {
+  if (hits_.size() == k_) {
+    if (!(hit < hits_.front())) return;
+    std::pop_heap(hits_.begin(), hits_.end());
+    hits_.back() = hit;
+  } else {
+    hits_.push_back(hit);
+  }
+  std::push_heap(hits_.begin(), hits_.end());
+  if (hits_.size() < k_) return;
+  // A little less than the worst hit's: sums are exact, but float scores and bounds are rounded.
+  constexpr double ROUNDING = 1e-6;
+  const double reach = double(hits_.front().score) * (1 - ROUNDING) - question_.base;
+  cut_ = std::max(1, std::int32_t(std::floor(reach / unit_ * (1 - ROUNDING))));
+}
+
+}  // namespace
+
+void find_best(const Searched& in, const Question& question, std::size_t k, float* scores,
+               std::int64_t* rows) {
+  thread_local Scratch scratch;
+  std::size_t i = 0;
+  if (!question.weights.empty())
+    for (const Hit& hit : Search(in, question, k, scratch).run()) {
+      scores[i] = hit.score;
+      rows[i++] = hit.row;
+    }
+  std::fill(scores + i, scores + k, 0.0f);
+  std::fill(rows + i, rows + k, -1);
+}
+
+}  // namespace ragtune

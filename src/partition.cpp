@@ -1,0 +1,279 @@
+#include "partition.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "exponential.hpp"
+#include "parallel.hpp"
+#include "simd.hpp"
+
+namespace ragtune {
+namespace {
+
+constexpr float LOWEST = -std::numeric_limits<float>::infinity();
+constexpr std::size_t BLOCK = 96;       // documents: a multiple of mr in every kernel set
+constexpr std::size_t DEPTH = 512;      // steps of a tile that stay in the first cache
+constexpr std::size_t MAX_LANES = 16;   // parts of the corpus: threads have these to share
+constexpr std::size_t MIN_LANE = 1024;  // documents
+
+std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
+// Keeps the best `keep` of what it is offered: it fills up, then drops the worse part at once.
+class Best {
+ public:
+  explicit Best(std::size_t keep) : keep_(keep) {}
+
+  float threshold() const { return threshold_; }
+
+  void offer(float score, std::size_t row) {
+    items_.push_back({score, std::int32_t(row)});
+    if (items_.size() >= 2 * keep_ + 32) shrink();
+  }
+
+  void absorb(const Best& other) {
+    items_.insert(items_.end(), other.items_.begin(), other.items_.end());
+    shrink();
+  }
+
+  std::vector<ScoredRow> sorted() && {
+    shrink();
+    std::sort(items_.begin(), items_.end());
+    return std::move(items_);
+  }
+
+ private:
+  void shrink() {
+    if (items_.size() <= keep_) return;
+    std::nth_element(items_.begin(), items_.begin() + std::ptrdiff_t(keep_) - 1, items_.end());
+    items_.resize(keep_);
+    threshold_ = items_.back().score;
+  }
+
+  std::size_t keep_;
+  float threshold_ = LOWEST;
+  std::vector<ScoredRow> items_;
+};
+
+// Queries packed in groups of nr: element (p, j) of a group at [p * nr + j].
+struct QueryGroups {
+  explicit QueryGroups(MatrixView queries)
+      : nr(kernels().nr),
+        count(rounded_up(std::size_t(queries.rows()), nr) / nr),
+        d(std::size_t(queries.cols())),
+        data(count * nr * d, 0.0f) {
+    for (std::size_t q = 0; q < std::size_t(queries.rows()); ++q)
+      for (std::size_t p = 0; p < d; ++p)
+        data[q / nr * nr * d + p * nr + q % nr] = queries.data()[q * d + p];
+  }
+
+  std::size_t nr, count, d;
+  std::vector<float> data;
+};
+
+// A block of documents, packed both ways: as rows to be scored, as columns to be added up.
+class Block {
+ public:
+  explicit Block(std::size_t d)
+      : mr_(kernels().mr), d_(d), rows_(BLOCK * d), columns_(BLOCK * rounded_up(d, mr_)) {}
+
+  void pack(const float* documents, std::size_t count) {
+    padded_ = rounded_up(count, mr_);
+    if (padded_ > count) std::fill(rows_.begin(), rows_.end(), 0.0f);
+    for (std::size_t first = 0; first < count; first += mr_) {
+      const std::size_t rows = std::min(mr_, count - first);
+      float* to = rows_.data() + first * d_;
+      for (std::size_t p = 0; p < d_; ++p, to += mr_)
+        for (std::size_t i = 0; i < rows; ++i) to[i] = documents[(first + i) * d_ + p];
+    }
+    for (std::size_t first = 0; first < d_; first += mr_) {
+      const std::size_t width = std::min(mr_, d_ - first);
+      float* to = columns_.data() + first * BLOCK;
+      for (std::size_t i = 0; i < count; ++i, to += mr_)
+        for (std::size_t j = 0; j < width; ++j) to[j] = documents[i * d_ + first + j];
+    }
+  }
+
+  // scores (count, nr) of a group of queries.
+  void score(const float* group, float* scores) const {
+    const Kernels& kernel = kernels();
+    for (std::size_t i = 0; i < padded_; i += mr_)
+      for (std::size_t depth = 0; depth < d_; depth += DEPTH)
+        kernel.tile(rows_.data() + i * d_ + depth * mr_, group + depth * kernel.nr,
+                    std::min(DEPTH, d_ - depth), scores + i * kernel.nr, depth > 0);
+  }
+
+  // moment (d padded, nr) += documents' weights (count, nr).
+  void add(const float* weights, std::size_t count, float* moment) const {
+    const Kernels& kernel = kernels();
+    for (std::size_t first = 0; first < d_; first += mr_)
+      kernel.tile(columns_.data() + first * BLOCK, weights, count, moment + first * kernel.nr,
+                  true);
+  }
+
+ private:
+  std::size_t mr_, d_, padded_ = 0;
+  std::vector<float> rows_, columns_;
+};
+
+// What one part of the corpus adds for all queries.
+class Lane {
+ public:
+  Lane(const QueryGroups& queries, float inverse_temperature, std::size_t keep)
+      : queries_(&queries),
+        inverse_(inverse_temperature),
+        columns_(rounded_up(queries.d, kernels().mr)),
+        peak_(queries.count * queries.nr, LOWEST),
+        mass_(peak_.size(), 0.0),
+        moment_(columns_ * peak_.size(), 0.0f),
+        best_(peak_.size(), Best(keep)) {}
+
+  void scan(MatrixView corpus, std::size_t begin, std::size_t end) {
+    Block block(queries_->d);
+    std::vector<float> scores(BLOCK * queries_->nr);
+    for (std::size_t first = begin; first < end; first += BLOCK) {
+      const std::size_t count = std::min(BLOCK, end - first);
+      block.pack(corpus.data() + first * queries_->d, count);
+      for (std::size_t g = 0; g < queries_->count; ++g) {
+        block.score(queries_->data.data() + g * queries_->nr * queries_->d, scores.data());
+        collect(scores.data(), count, first, g);
+        weigh(scores.data(), count, g);
+        block.add(scores.data(), count, moment(g));
+      }
+    }
+  }
+
+  // Adds what the part after this one found.
+  void absorb(const Lane& next, std::size_t q, Best& best) {
+    const float top = std::max(peak_[q], next.peak_[q]);
+    const float mine = exponential((peak_[q] - top) * inverse_);
+    const float theirs = exponential((next.peak_[q] - top) * inverse_);
+    const std::size_t nr = queries_->nr, at = q / nr * nr * columns_ + q % nr;
+    for (std::size_t p = 0; p < queries_->d; ++p)
+      moment_[at + p * nr] = mine * moment_[at + p * nr] + theirs * next.moment_[at + p * nr];
+    mass_[q] = mine * mass_[q] + theirs * next.mass_[q];
+    peak_[q] = top;
+    best.absorb(next.best_[q]);
+  }
+
+  void write(std::size_t q, Partition& out) const {
+    out.log_mass[q] = std::log(mass_[q]) + double(peak_[q]) * double(inverse_);
+    const std::size_t nr = queries_->nr, at = q / nr * nr * columns_ + q % nr;
+    for (std::size_t p = 0; p < queries_->d; ++p)
+      out.moment(std::ptrdiff_t(q), std::ptrdiff_t(p)) =
+          float(double(moment_[at + p * nr]) / mass_[q]);
+  }
+
+  Best& best(std::size_t q) { return best_[q]; }
+
+ private:
+  float* moment(std::size_t group) { return moment_.data() + group * queries_->nr * columns_; }
+
+  void collect(const float* scores, std::size_t count, std::size_t first, std::size_t group) {
+    const std::size_t nr = queries_->nr;
+    top_.assign(scores, scores + nr);
+    for (std::size_t i = 1; i < count; ++i)
+      for (std::size_t j = 0; j < nr; ++j) top_[j] = std::max(top_[j], scores[i * nr + j]);
+    for (std::size_t j = 0; j < nr; ++j) {
+      Best& best = best_[group * nr + j];
+      if (!(top_[j] > best.threshold())) continue;
+      for (std::size_t i = 0; i < count; ++i)
+        if (scores[i * nr + j] > best.threshold()) best.offer(scores[i * nr + j], first + i);
+    }
+  }
+
+  // scores become exp((score - peak) / temperature); what was summed before follows the peak.
+  void weigh(float* scores, std::size_t count, std::size_t group) {
+    const std::size_t nr = queries_->nr;
+    float* peak = peak_.data() + group * nr;
+    double* mass = mass_.data() + group * nr;
+    bool higher = false;
+    factor_.resize(nr);
+    for (std::size_t j = 0; j < nr; ++j) {
+      const float top = std::max(peak[j], top_[j]);
+      higher |= top > peak[j];
+      factor_[j] = peak[j] == LOWEST ? 0.0f : exponential((peak[j] - top) * inverse_);
+      peak[j] = top;
+    }
+    if (higher) {
+      float* rows = moment(group);
+      for (std::size_t p = 0; p < columns_; ++p)
+        for (std::size_t j = 0; j < nr; ++j) rows[p * nr + j] *= factor_[j];
+    }
+    sum_.assign(nr, 0.0f);
+    exponentiate(scores, count, peak, sum_);
+    for (std::size_t j = 0; j < nr; ++j) mass[j] = mass[j] * factor_[j] + sum_[j];
+  }
+
+  // Each column's exponentials and their sum. On its own, so that the compiler sees that no two
+  // of the arrays overlap.
+  void exponentiate(float* __restrict scores, std::size_t count, const float* __restrict peak,
+                    std::vector<float>& sums) const {
+    const std::size_t nr = queries_->nr;
+    const float inverse = inverse_;
+    float* __restrict sum = sums.data();
+    for (std::size_t i = 0; i < count; ++i, scores += nr)
+      for (std::size_t j = 0; j < nr; ++j) {
+        const float weight = exponential((scores[j] - peak[j]) * inverse);
+        scores[j] = weight;
+        sum[j] += weight;
+      }
+  }
+
+  const QueryGroups* queries_;
+  float inverse_;
+  std::size_t columns_;        // d rounded up to a multiple of mr
+  std::vector<float> peak_;    // (padded nq,) highest score so far
+  std::vector<double> mass_;   // (padded nq,) sum of exp((score - peak) / temperature)
+  std::vector<float> moment_;  // groups of (columns, nr): the same sum of rows
+  std::vector<Best> best_;     // (padded nq,)
+  std::vector<float> top_, factor_, sum_;
+};
+
+void check(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep) {
+  if (corpus.cols() != queries.cols())
+    throw std::invalid_argument("queries: expected " + std::to_string(corpus.cols()) +
+                                " dimensions, got " + std::to_string(queries.cols()));
+  if (corpus.rows() < 1 || corpus.rows() > std::numeric_limits<std::int32_t>::max())
+    throw std::invalid_argument("corpus: expected 1 to 2^31 - 1 rows, got " +
+                                std::to_string(corpus.rows()));
+  if (keep < 1) throw std::invalid_argument("keep: expected >= 1, got 0");
+  if (!(temperature > 0))
+    throw std::invalid_argument("temperature: expected > 0, got " + std::to_string(temperature));
+}
+
+}  // namespace
+
+Partition partition(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep,
+                    int num_threads) {
+  check(corpus, queries, temperature, keep);
+  const auto n = std::size_t(corpus.rows()), nq = std::size_t(queries.rows());
+  const QueryGroups groups(queries);
+  // A power of two, so that the usual numbers of threads have equal work.
+  const std::size_t count = std::bit_floor(std::clamp<std::size_t>(n / MIN_LANE, 1, MAX_LANES));
+  std::vector<Lane> lanes(count, Lane(groups, float(1.0 / temperature), keep));
+  parallel_for(
+      std::ptrdiff_t(count),
+      [&](std::ptrdiff_t lane) {
+        const auto l = std::size_t(lane);
+        lanes[l].scan(corpus, n * l / count, n * (l + 1) / count);
+      },
+      num_threads, 1);
+  Partition out{std::vector<double>(nq), RowMajor<float>(queries.rows(), queries.cols()),
+                std::vector<std::vector<ScoredRow>>(nq)};
+  parallel_for(
+      std::ptrdiff_t(nq),
+      [&](std::ptrdiff_t query) {
+        const auto q = std::size_t(query);
+        for (std::size_t l = 1; l < count; ++l) lanes[0].absorb(lanes[l], q, lanes[0].best(q));
+        lanes[0].write(q, out);
+        out.best[q] = std::move(lanes[0].best(q)).sorted();
+      },
+      num_threads, 8);
+  return out;
+}
+
+}  // namespace ragtune

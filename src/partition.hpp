@@ -1,0 +1,41 @@
+// The softmax of queries over a whole corpus, without the (nq, n) matrix.
+//
+//   nq queries, n documents, d dimensions, temperature t; s_i is the score of document i.
+//
+//   log_mass = log sum_i exp(s_i / t)
+//   moment   = sum_i p_i x_i,  p_i = exp(s_i / t - log_mass)     (d,)
+//   best     = the `keep` documents of highest score, ties by row
+//
+// The corpus is cut into blocks that stay in cache: a block is scored, its scores become
+// weights relative to the highest score so far, and the weighted sum of its rows is added, all
+// before the next one is read. Sums over parts of the corpus are added in row order, so the
+// bits do not depend on the number of threads.
+// Source of the running maximum: Milakov & Gimelshein 2018, arXiv 1805.02867.
+#pragma once
+
+#include <vector>
+
+#include "views.hpp"
+
+namespace ragtune {
+
+struct ScoredRow {
+  float score;
+  std::int32_t row;
+  bool operator<(const ScoredRow& other) const {  // better first
+    return score != other.score ? score > other.score : row < other.row;
+  }
+};
+
+struct Partition {
+  std::vector<double> log_mass;              // (nq,)
+  RowMajor<float> moment;                    // (nq, d)
+  std::vector<std::vector<ScoredRow>> best;  // (nq,), each sorted, min(keep, n) long
+};
+
+// Working memory is about 40 nq d floats for large n: give a few hundred queries at a time.
+// Throws std::invalid_argument if the dimensions differ, n < 1, keep < 1, or not temperature > 0.
+Partition partition(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep,
+                    int num_threads = 0);
+
+}  // namespace ragtune

@@ -1,0 +1,151 @@
+#include "residual.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "exponential.hpp"
+#include "random.hpp"
+#include "tiles.hpp"
+
+namespace ragtune {
+namespace {
+
+constexpr std::pair<const char*, ResidualKind> KINDS[] = {{"linear", ResidualKind::linear},
+                                                          {"low_rank", ResidualKind::low_rank},
+                                                          {"mlp", ResidualKind::mlp}};
+
+std::string shape(std::ptrdiff_t rows, std::ptrdiff_t columns) {
+  return "(" + std::to_string(rows) + ", " + std::to_string(columns) + ")";
+}
+
+const RowMajor<float>& required(const NamedMatrices& matrices, const std::string& name) {
+  const auto at = matrices.find(name);
+  if (at == matrices.end()) throw std::invalid_argument(name + ": expected a matrix, got none");
+  return at->second;
+}
+
+// lambda |x|^2; its gradient is added.
+double decay(double lambda, std::span<const float> x, float* gradient) {
+  const Eigen::Map<const Eigen::VectorXf> values(x.data(), std::ssize(x));
+  Eigen::Map<Eigen::VectorXf>(gradient, std::ssize(x)) += float(2 * lambda) * values;
+  return lambda * values.cast<double>().squaredNorm();
+}
+
+}  // namespace
+
+ResidualKind residual_kind(const std::string& name) {
+  for (const auto& [label, kind] : KINDS)
+    if (name == label) return kind;
+  throw std::invalid_argument("kind: expected linear, low_rank or mlp, got " + name);
+}
+
+const char* name_of(ResidualKind kind) { return KINDS[std::size_t(kind)].first; }
+
+Residual::Residual(ResidualKind kind, std::ptrdiff_t d, std::ptrdiff_t width, std::uint64_t seed)
+    : kind_(kind), d_(d), width_(kind == ResidualKind::linear ? d : width) {
+  if (d_ < 1) throw std::invalid_argument("d: expected >= 1, got " + std::to_string(d_));
+  if (width_ < 1)
+    throw std::invalid_argument("width: expected >= 1, got " + std::to_string(width_));
+  parameters_.assign(std::size_t(hidden_size() + bias_size() + width_ * d_), 0.0f);
+  const double variance = kind_ == ResidualKind::low_rank ? 1.0 / double(width_) : 1.0;
+  const double reach = std::sqrt(3.0 * variance);
+  Stream random(seed, 0x5eed);
+  for (std::ptrdiff_t i = 0; i < hidden_size(); ++i)
+    parameters_[std::size_t(i)] = float(reach * (2.0 * random.uniform() - 1.0));
+}
+
+Residual::Residual(ResidualKind kind, const NamedMatrices& matrices)
+    : Residual(kind, required(matrices, kind == ResidualKind::linear ? "m" : "b").cols(),
+               required(matrices, kind == ResidualKind::linear ? "m" : "b").rows()) {
+  const NamedMatrices known = this->matrices();
+  for (const auto& [name, matrix] : matrices) {
+    const auto at = known.find(name);
+    if (at == known.end())
+      throw std::invalid_argument(name + ": not a matrix of a " + name_of(kind) + " adapter");
+    if (matrix.rows() != at->second.rows() || matrix.cols() != at->second.cols())
+      throw std::invalid_argument(name + ": expected shape " +
+                                  shape(at->second.rows(), at->second.cols()) + ", got " +
+                                  shape(matrix.rows(), matrix.cols()));
+    if (!matrix.allFinite()) throw std::invalid_argument(name + ": expected finite values");
+  }
+  float* to = parameters_.data();
+  for (const char* name : {"m", "a", "bias", "b"}) {
+    if (!known.contains(name)) continue;
+    const RowMajor<float>& from = required(matrices, name);
+    to = std::copy_n(from.data(), from.size(), to);
+  }
+}
+
+NamedMatrices Residual::matrices(std::span<const float> from) const {
+  const float *hidden = from.data(), *shift = hidden + hidden_size(), *last = shift + bias_size();
+  NamedMatrices out;
+  if (hidden_size()) out["a"] = MatrixView(hidden, d_, width_);
+  if (bias_size()) out["bias"] = MatrixView(shift, 1, width_);
+  out[kind_ == ResidualKind::linear ? "m" : "b"] = MatrixView(last, width_, d_);
+  return out;
+}
+
+Residual::Pass Residual::forward(MatrixView queries, int num_threads) const {
+  Pass pass;
+  if (kind_ == ResidualKind::linear) {
+    pass.u = multiply(queries, b(), num_threads);
+  } else {
+    pass.before = multiply(queries, a(), num_threads);
+    if (kind_ == ResidualKind::mlp) {
+      pass.before.rowwise() += bias().row(0);
+      pass.after = pass.before.unaryExpr([](float x) { return gelu(x); });
+    } else {
+      pass.after = pass.before;
+    }
+    pass.u = multiply(view(pass.after), b(), num_threads);
+  }
+  pass.u += queries;
+  return pass;
+}
+
+std::vector<float> Residual::backward(MatrixView queries, const Pass& pass,
+                                      const RowMajor<float>& du, int num_threads) const {
+  std::vector<float> gradient(parameters_.size());
+  const auto put = [&](const RowMajor<float>& part, std::ptrdiff_t at) {
+    std::copy_n(part.data(), part.size(), gradient.data() + at);
+  };
+  if (kind_ == ResidualKind::linear) {
+    put(multiply_first_transposed(queries, view(du), num_threads), 0);
+    return gradient;
+  }
+  RowMajor<float> inner = multiply_transposed(view(du), b(), num_threads);  // (b, w)
+  if (kind_ == ResidualKind::mlp) {
+    inner.array() *= pass.before.unaryExpr([](float x) { return gelu_derivative(x); }).array();
+    for (std::ptrdiff_t i = 0; i < inner.rows(); ++i)
+      for (std::ptrdiff_t j = 0; j < width_; ++j)
+        gradient[std::size_t(hidden_size() + j)] += inner(i, j);
+  }
+  put(multiply_first_transposed(queries, view(inner), num_threads), 0);
+  put(multiply_first_transposed(view(pass.after), view(du), num_threads),
+      hidden_size() + bias_size());
+  return gradient;
+}
+
+double Residual::penalty(double lambda, std::span<float> gradient, int num_threads) const {
+  if (lambda == 0) return 0;
+  if (kind_ == ResidualKind::low_rank) return low_rank_penalty(lambda, gradient, num_threads);
+  const auto last = std::size_t(hidden_size() + bias_size());
+  return decay(lambda, std::span<const float>(parameters_).subspan(last), gradient.data() + last);
+}
+
+// |A B|^2 = sum of the products of the entries of A'A and BB', both (w, w): no (d, d) matrix.
+double Residual::low_rank_penalty(double lambda, std::span<float> gradient, int num_threads) const {
+  const RowMajor<float> inner = multiply_first_transposed(a(), a(), num_threads);
+  const RowMajor<float> outer = multiply_transposed(b(), b(), num_threads);
+  const RowMajor<float> for_a = multiply(a(), view(outer), num_threads);
+  const RowMajor<float> for_b = multiply(view(inner), b(), num_threads);
+  const float twice = float(2 * lambda);
+  for (std::ptrdiff_t i = 0; i < for_a.size(); ++i)
+    gradient[std::size_t(i)] += twice * for_a.data()[i];
+  for (std::ptrdiff_t i = 0; i < for_b.size(); ++i)
+    gradient[std::size_t(hidden_size() + i)] += twice * for_b.data()[i];
+  return lambda * inner.cast<double>().cwiseProduct(outer.cast<double>()).sum();
+}
+
+}  // namespace ragtune
