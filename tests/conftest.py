@@ -3,12 +3,15 @@ import os
 from pathlib import Path
 
 import numpy as np
+import oracle
 import pytest
 
 # On a machine that others keep busy, threads that spin while they wait take ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import ragtune
+from ragtune import _core
+from ragtune.training_data import training_data
 
 
 class HashEmbedder:
@@ -76,3 +79,60 @@ def clustered(n, d, nq, seed=0, sort=False):
         topic[:n].sort()
     x = (centres[topic] + 0.6 * rng.normal(size=(n + nq, d))).astype(np.float32)
     return x[:n], x[n:]
+
+
+def turned(n=400, nq=400, d=16, seed=0, noise=0.5, covered=None):
+    """Questions near their chunks but turned a little: an adapter must turn them back.
+
+    Unlike `planted`, whose rotation leaves the frozen order worse than chance. `covered` is how
+    many chunks have questions at all.
+    """
+    rng = np.random.default_rng(seed)
+    corpus = rng.normal(size=(n, d)).astype(np.float32)
+    skew = 0.15 * rng.normal(size=(d, d))
+    skew -= skew.T
+    turn = np.linalg.solve(np.eye(d) - skew, np.eye(d) + skew)
+    rows = rng.integers(0, covered or n, size=nq)
+    queries = (corpus[rows] @ turn + noise * rng.normal(size=(nq, d))).astype(np.float32)
+    return corpus, queries, [{int(row): 1.0} for row in rows]
+
+
+def worded(n=300, nq=200, d=16, seed=0):
+    """Words decide and vectors are noise: three of the eight words of a chunk ask for it.
+
+    Returns the positional arguments of `fit`, and its texts by name.
+    """
+    rng = np.random.default_rng(seed)
+    words = [[f"word{w}" for w in rng.choice(900, size=8, replace=False)] for _ in range(n)]
+    rows = rng.integers(0, n, size=nq)
+    asked = [" ".join(rng.choice(words[row], size=3, replace=False)) for row in rows]
+    vectors = (rng.normal(size=(m, d)).astype(np.float32) for m in (n, nq))
+    texts = {"texts": [" ".join(own) for own in words], "queries": asked}
+    return (*vectors, [{int(row): 1.0} for row in rows]), texts
+
+
+def remembered(n=300, nq=400, d=32, seed=0, near=0.6, noise=0.15):
+    """Questions about a chunk are like each other, and only somewhat like the chunk.
+
+    Half of the chunks have questions: what was stored finds the chunk of a new one.
+    """
+    rng = np.random.default_rng(seed)
+    corpus, private = rng.normal(size=(2, n, d))
+    rows = rng.integers(0, n // 2, size=nq)
+    queries = near * corpus[rows] + private[rows] + noise * rng.normal(size=(nq, d))
+    vectors = (x.astype(np.float32) for x in (corpus, queries))
+    return (*vectors, [{int(row): 1.0} for row in rows])
+
+
+def data(groups=None, **kwargs):
+    corpus, queries, qrels = planted(**kwargs)
+    return training_data(corpus, queries, qrels, groups)
+
+
+def ndcg(rows, qrels):
+    return ragtune.evaluate(ragtune.Run(rows), ragtune.Qrels(qrels))["ndcg@10"].mean()
+
+
+def frozen_rows(corpus, queries, k=10):
+    unit = [oracle.unit(x).astype(np.float32) for x in (corpus, queries)]
+    return _core.exact_search(*unit, k=k)[1]

@@ -71,7 +71,7 @@ def test_k(search, k, error, message, memory):
     calls = {
         "index": lambda: index().search(GOOD, k),
         "memory": lambda: memory.search("a", k=k),
-        "model": lambda: model.rank(GOOD, k),
+        "model": lambda: model.rank(GOOD, k=k),
     }
     with pytest.raises(error, match=message):
         calls[search]()
@@ -106,8 +106,16 @@ def fit(**change):
             "expected at least one query with a relevant",
         ),
         ({"groups": ["a"]}, ValueError, "groups: expected 2 labels, got 1"),
-        ({"strategy": "magic"}, ValueError, "strategy: expected one of auto, ridge, identity"),
-        ({"hyperparameters": {"lambda": 1}}, ValueError, "hyperparameters: expected 'penalty'"),
+        (
+            {"strategy": "magic"},
+            ValueError,
+            "strategy: expected one of auto, fusion, nudge, identity, ridge",
+        ),
+        (
+            {"hyperparameters": {"lambda": 1}},
+            ValueError,
+            "hyperparameters: expected among \\[.alpha., .contrast., .penalty.\\]",
+        ),
         ({"hyperparameters": {"penalty": -1}}, ValueError, "'penalty'.*expected numbers above 0"),
         (
             {"hyperparameters": {"alpha": [0.5, np.nan]}},

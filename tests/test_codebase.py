@@ -23,16 +23,20 @@ TEXTS = sorted(
 LAYERS = [
     {"types"},
     {"arrays", "inputs"},
-    {"store", "embed", "evaluation", "index", "files", "demo.stdlib", "demo.stdlib_names"},
-    {"ranking", "report", "folds", "plots", "space"},
-    {"gate", "model", "strategies"},
-    {"tuning", "registry", "chunk_index"},
+    {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
+    {"ranking", "report", "features", "training_data", "plots", "space"},
+    {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
+    {"model", "model_file", "judged_table", "explanation", "overlay"},
+    {"adapters", "stacking"},
+    {"tuning", "registry", "chunk_index", "chunk_words"},
     {"learning"},
     {"memory"},
     {"demo", "cli"},
 ]
-NUMBERS = {"arrays", "index", "evaluation", "report", "folds", "strategies", "tuning", "model",
-           "memory", "learning", "registry", "chunk_index", "files", "cli"}  # fmt: skip
+NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
+           "adapters", "crossfit", "overlay", "legs", "fusion", "full_model", "model", "model_file",
+           "memory", "learning",
+           "registry", "chunk_index", "chunk_words", "files", "cli"}  # fmt: skip
 
 
 def module_of(path):

@@ -135,7 +135,9 @@ def _real(value: ArrayLike, name: str) -> NDArray[Any]:
 
 
 def _check_finite(matrix: NDArray[np.float32], name: str) -> None:
-    if np.isfinite(matrix.sum(dtype=np.float64)):  # one pass: NaN and Inf survive a sum
+    with np.errstate(invalid="ignore"):  # Inf - Inf
+        total = matrix.sum(dtype=np.float64)
+    if np.isfinite(total):  # one pass: NaN and Inf survive a sum
         return
     bad = np.argwhere(~np.isfinite(matrix))
     if len(bad):

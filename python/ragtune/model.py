@@ -1,60 +1,97 @@
-"""What training returns: an adapter, its report, and how to use and keep it."""
+"""What training returns: two products with a report each, and how to use and keep them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragtune import _core
-from ragtune.arrays import as_count, as_matrix, as_queries, unit_rows
+from ragtune.arrays import as_count, as_queries, unit_rows
+from ragtune.full_model import FullModel
+from ragtune.inputs import strings
+from ragtune.legs import Sources
 from ragtune.report import Report
-from ragtune.types import CorruptFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ragtune.explanation import Explanation
+    from ragtune.overlay import Overlay
+
+MAX_RANKED = 10_000
+
+Floats = NDArray[np.float32]
 
 
 class Model:
-    """A learned query adapter with the proof of its worth.
+    """A query adapter, and where texts or parts were given a full ranking model.
 
-    Unless the verdict is `promote`, `transform` and `rank` behave as the frozen embeddings
-    do: a model that is not proven better changes nothing.
+    Each has a verdict of its own. Unless that is `promote`, `transform` behaves as the identity
+    and `rank` as the best safe baseline do: a model that is not proven better changes nothing.
     """
 
     def __init__(
         self,
-        weights: NDArray[np.float32],
-        report: Report,
+        adapter: Any,
+        adapter_report: Report,
         *,
-        corpus: NDArray[np.float32] | None = None,
+        sources: Sources | None = None,
+        full: FullModel | None = None,
+        full_report: Report | None = None,
+        overlay: Overlay | None = None,
         space: bytes = b"",
     ) -> None:
-        """Take the learned matrix (d, d) and its report.
+        """Take what was learned and the proof of its worth.
 
         Args:
-            weights: q' = q W.
-            report: What the adapter is worth.
-            corpus: Unit-length embeddings (n, d) that `rank` searches.
+            adapter: The learned query adapter, promoted or not.
+            adapter_report: What it is worth alone.
+            sources: The chunks that `rank` searches.
+            full: The full model, over the same sources.
+            full_report: What it is worth.
+            overlay: Documents that moved, promoted or not; if they were, `sources` has them so.
             space: Signature of the embedding space; kept with the model.
         """
-        self.learned = _core.Adapter.linear(weights)
-        self.report = report
+        self.learned = adapter
+        self.adapter_report = adapter_report
+        self.full = full
+        self.full_report = full_report
+        self.overlay = overlay
+        self.sources = sources
         self.space = space
-        self._corpus = corpus
-        identity = _core.Adapter.identity(weights.shape[0])
-        self.adapter = self.learned if report.verdict.decision == "promote" else identity
+        identity = _core.Adapter.identity(adapter.dimensions)
+        self.adapter = adapter if _promoted(adapter_report) else identity
 
     def __repr__(self) -> str:
-        verdict = self.report.verdict.decision
-        return f"<ragtune.Model: {self.report.strategy}, {self.dimension} dimensions, {verdict}>"
+        verdict, name = self.report.verdict.decision, self.report.strategy
+        return f"<ragtune.Model: {name}, {self.dimension} dimensions, {verdict}>"
+
+    @property
+    def report(self) -> Report:
+        """Report of what `rank` would serve."""
+        return self.full_report or self.adapter_report
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether `rank` serves what was learned."""
+        return _promoted(self.report)
+
+    @property
+    def is_better_than_frozen(self) -> bool:
+        """Whether what `rank` serves is proven better than the frozen embeddings."""
+        if self.is_promoted or self.full_report is None or self.full_report.frozen is None:
+            return self.is_promoted
+        return self.full_report.frozen["ndcg@10"].lower > 0
 
     @property
     def dimension(self) -> int:
         """Dimension of the queries."""
-        return self.learned.dimensions
+        return int(self.learned.dimensions)
 
-    def transform(self, query_embeddings: ArrayLike) -> NDArray[np.float32]:
+    def transform(self, query_embeddings: ArrayLike) -> Floats:
         """Adapt queries (nq, d) or (d,); rows of unit length, same shape as given.
 
         Raises:
@@ -66,66 +103,103 @@ class Model:
         return adapted[0] if np.ndim(query_embeddings) == 1 else adapted
 
     def rank(
-        self, query_embeddings: ArrayLike, k: int = 10
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        self,
+        query_embeddings: ArrayLike,
+        queries: Sequence[str] | str | None = None,
+        k: int = 10,
+    ) -> tuple[Floats, NDArray[np.int64]]:
         """Scores and corpus rows of the k best, (nq, k) each, best first, -1 padded.
 
+        Beyond 10,000 there are as many columns as the corpus has rows, if k asks for so many.
+
+        Args:
+            query_embeddings: (nq, d) or (d,).
+            queries: Their texts, (nq,). A full model that was learned with texts needs them;
+                without, the query-only adapter ranks, if it was promoted.
+            k: How many.
+
         Raises:
-            TypeError: The values are not real.
-            ValueError: The dimension differs, a value is not finite, k < 1, or the model was
-                loaded without its corpus.
+            TypeError: The values are not real, or a query is not a string.
+            ValueError: The dimension differs, a value is not finite, k < 1, there are more or
+                fewer texts, or the model has no corpus.
         """
-        if self._corpus is None:
+        if isinstance(queries, int | np.integer):
+            raise TypeError("queries: expected texts, got a number; k goes by name")
+        if self.sources is None:
             raise ValueError("corpus_embeddings: expected by load() if rank() is to be used")
-        queries = as_queries(query_embeddings, "query_embeddings", dimension=self.dimension)
+        vectors = as_queries(query_embeddings, "query_embeddings", dimension=self.dimension)
         wanted = as_count(k, "k")
-        scores, rows = _core.exact_search(
-            self._corpus, self.adapter.apply(queries), k=min(wanted, max(len(self._corpus), 1))
-        )
-        missing = min(wanted, 10_000) - scores.shape[1]
+        if isinstance(queries, str):
+            queries = [queries]
+        texts = None if queries is None else list(strings(queries, "queries", len(vectors)))
+        if not len(vectors):
+            return np.empty((0, wanted), np.float32), np.empty((0, wanted), np.int64)
+        if self.full is None or (texts is None and self.full.needs_texts):
+            return self._nearest(vectors, wanted)
+        scores, rows = self.full.rank(
+            self.sources, unit_rows(vectors), texts, min(wanted, MAX_RANKED),
+            learned=self.is_promoted,
+        )  # fmt: skip
+        return scores, rows
+
+    def explain(
+        self, query_embedding: ArrayLike, query: str | None = None, k: int = 10
+    ) -> Explanation:
+        """Why the k best chunks of one question stand where they stand, promoted or not.
+
+        Raises:
+            TypeError: The values are not real, or the query is not a string.
+            ValueError: The dimension differs, a value is not finite, k < 1, or there is no full
+                model, no corpus, or no text though the model was learned with texts.
+        """
+        from ragtune.explanation import explain
+
+        if self.full is None or self.sources is None:
+            raise ValueError("model: expected a full model with its corpus, see fit(texts=...)")
+        if query is None and self.full.needs_texts:
+            raise ValueError("query: expected the question's text, got None")
+        vector = as_queries(query_embedding, "query_embedding", dimension=self.dimension)
+        if len(vector) != 1:
+            raise ValueError(f"query_embedding: expected one query, got {len(vector)}")
+        texts = None if query is None else list(strings([query], "query"))
+        return explain(self.full, self.sources, unit_rows(vector), texts, as_count(k, "k"))
+
+    def _nearest(self, vectors: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
+        assert self.sources is not None
+        scores, rows = self.sources.vectors.search(self.adapter.apply(vectors), k)
+        missing = min(k, MAX_RANKED) - scores.shape[1]
         if missing > 0:
             scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
             rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
         return scores, rows
 
     def save(self, path: str | Path) -> None:
-        """Write the adapter and its report to one checksummed file, atomically.
+        """Write everything that `rank` and `transform` need to one checksummed file, atomically.
 
         Raises:
             RuntimeError: The file cannot be written.
         """
-        arrays: dict[str, NDArray[Any]] = {
-            "weights": np.ascontiguousarray(self.learned.matrix()),
-            "report": _bytes_row(self.report.to_json().encode()),
-            "space": _bytes_row(self.space),
-        }
-        _core.write_artifact(str(path), arrays)
+        from ragtune.model_file import write
+
+        write(self, path)
 
 
 def load(path: str | Path, corpus_embeddings: ArrayLike | None = None) -> Model:
-    """Read a model that `Model.save` wrote; `corpus_embeddings` (n, d) make `rank` work.
+    """Read a model that `Model.save` wrote.
+
+    Args:
+        path: The file.
+        corpus_embeddings: (n, d), in place of those in the file.
 
     Raises:
         FileNotFoundError: There is no such file.
         CorruptFileError: It is not what was written, or not a model.
+        ValueError: The corpus has another dimension.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: expected a model file")
-    arrays: dict[str, Any] = _core.read_artifact(str(path))
-    try:
-        weights = arrays["weights"]
-        report = Report.from_json(arrays["report"].tobytes().decode())
-        space = arrays["space"].tobytes()
-        corpus = None
-        if corpus_embeddings is not None:
-            dimension = weights.shape[1]
-            corpus = unit_rows(
-                as_matrix(corpus_embeddings, "corpus_embeddings", dimension=dimension)
-            )
-        return Model(weights, report, corpus=corpus, space=space)
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CorruptFileError(f"{path}: not a model: {error!r}") from None
+    from ragtune.model_file import read
+
+    return read(path, corpus_embeddings)
 
 
-def _bytes_row(data: bytes) -> NDArray[np.uint8]:
-    return np.frombuffer(data, dtype=np.uint8).reshape(1, -1)
+def _promoted(report: Report) -> bool:
+    return report.verdict.decision == "promote"

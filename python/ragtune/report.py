@@ -74,7 +74,9 @@ class Report:
     `seen` holds questions whose documents had other questions in training, `unseen` those
     whose documents had none; either is None where there are no such questions. `overall`
     weighs the two by `coverage`, the share of traffic that falls on seen documents. `control`
-    compares with a model trained on shuffled answers (before) in place of the frozen embeddings.
+    compares with a model trained on shuffled answers (before) in place of the frozen embeddings;
+    `frozen` with what serves then: after if promoted, else before, the best mix of vectors and
+    words.
     """
 
     seen: Slice | None
@@ -83,6 +85,7 @@ class Report:
     coverage: float
     verdict: Verdict
     control: Slice | None = None
+    frozen: Slice | None = None
     strategy: str = "identity"
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -110,7 +113,20 @@ class Report:
         lines = [" | ".join(_HEADINGS), " | ".join("---" for _ in _HEADINGS)]
         lines += [" | ".join(cells) for cells in self._cells()]
         table = "\n".join(f"| {line} |" for line in lines)
-        return f"{table}\n\n**{self.verdict.decision}**: {self.verdict.reason}\n"
+        return (
+            f"{table}\n\n**{self.verdict.decision}**: {self.verdict.reason}\n{self.beside_frozen}"
+        )
+
+    @property
+    def beside_frozen(self) -> str:
+        """A sentence on the frozen embeddings where `before` is something better, or nothing."""
+        if self.frozen is None:
+            return ""
+        change = self.frozen["ndcg@10"]
+        return (
+            f"Before is the best fixed mix of vectors and words; the frozen embeddings alone reach "
+            f"nDCG@10 {100 * change.before:.1f}, what serves {100 * change.after:.1f}.\n"
+        )
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in _HEADINGS)
@@ -119,7 +135,8 @@ class Report:
             for cells in self._cells()
         )
         verdict = f"<b>{self.verdict.decision}</b>: {html.escape(self.verdict.reason)}"
-        return f"<table><tr>{head}</tr>{body}</table><p>{verdict}</p>"
+        note = f"<p>{html.escape(self.beside_frozen)}</p>" if self.frozen else ""
+        return f"<table><tr>{head}</tr>{body}</table><p>{verdict}</p>{note}"
 
     def _cells(self) -> list[list[str]]:
         return [
@@ -167,7 +184,7 @@ class Report:
         return plot_report(self)
 
 
-_SLICES = ("seen", "unseen", "overall", "control")
+_SLICES = ("seen", "unseen", "overall", "control", "frozen")
 _HEADINGS = ["slice (queries)", "metric", "before", "after", "difference", "95 % interval",
              "better", "worse"]  # fmt: skip
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ragtune import _core, gate
-from ragtune.arrays import as_count, as_fraction, as_matrix, unit_rows
-from ragtune.folds import Fold, TrainingData, document_folds, glue_near_duplicates, query_folds
+from ragtune import gate
+from ragtune.adapters import Adapters, learners_of
+from ragtune.arrays import as_count, as_fraction
+from ragtune.evaluation import Scores
+from ragtune.folds import Fold, document_folds, query_folds
+from ragtune.full_model import FullModel
+from ragtune.fusion import Fusion
+from ragtune.judged_table import Table, stored_questions, tabulate
+from ragtune.legs import Matrix, Sources
 from ragtune.model import Model
+from ragtune.overlay import judge
 from ragtune.report import Judged, Report, compare
-from ragtune.strategies import ridge
+from ragtune.stacking import LADDER, Stacked, control_scores, stack
+from ragtune.training_data import TrainingData, sources_of, training_data
 from ragtune.types import Progress
 
-STRATEGIES = ("auto", "ridge", "identity")
+STEPS = ("fixed mix", "fusion") + ("fusion with stored questions",) * (LADDER - 2)
 
 
 def fit(
@@ -24,6 +33,9 @@ def fit(
     query_embeddings: ArrayLike,
     qrels: Sequence[Mapping[int, float]],
     *,
+    texts: Sequence[str] | None = None,
+    queries: Sequence[str] | None = None,
+    parts: tuple[ArrayLike, ArrayLike] | None = None,
     groups: Sequence[Any] | None = None,
     strategy: str = "auto",
     hyperparameters: Mapping[str, Any] | None = None,
@@ -31,162 +43,190 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Model:
-    """Learn a query adapter and judge it on questions and documents that it did not learn from.
+    """Learn to rank, and judge it on questions and documents that it did not learn from.
 
     Args:
         corpus_embeddings: (n, d); compared by cosine.
         query_embeddings: (nq, d).
         qrels: One mapping {corpus row: grade} per query; above 0 is relevant. Queries
             without a relevant row are left out.
+        texts: What the corpus rows say, (n,): the legs of words need it, and `queries`.
+        queries: What the queries say, (nq,).
+        parts: Vectors (p, d) of the sentences of the chunks, and the corpus row of each (p,).
         groups: One label per corpus row: the document that it comes from. Without labels
             each row is a document of its own.
-        strategy: "auto" and "ridge" learn by ridge regression to the identity; "identity"
-            learns nothing.
-        hyperparameters: `penalty` and `alpha` of ridge, a number or several to choose from.
+        strategy: "auto" learns an adapter and the fusion of all legs; "fusion" only the latter;
+            "ridge" and the like an adapter alone; "nudge" moves documents; "identity" learns
+            nothing.
+        hyperparameters: Of the strategy; a value, or several to choose from.
         coverage: Share of traffic that falls on documents with training questions.
         seed: Decides the folds and the resamples.
         progress: Called with (done, total).
 
     Raises:
         TypeError: A value is of the wrong type.
-        ValueError: Shapes differ, values are not finite, a row or name is unknown, or no
-            query has a relevant row.
+        ValueError: Shapes differ, values are not finite, a row or name is unknown, no
+            query has a relevant row, or the strategy does not suit the data.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"strategy: expected one of {', '.join(STRATEGIES)}, got {strategy!r}")
-    penalties, alphas = ridge.grid(dict(hyperparameters or {}))
-    if strategy == "identity":
-        alphas = ()
+    if (texts is None) != (queries is None):
+        raise ValueError("texts: expected together with queries, got one of them")
+    if not isinstance(strategy, str):
+        raise TypeError(f"strategy: expected str, got {type(strategy).__name__}")
+    if hyperparameters is not None and not isinstance(hyperparameters, Mapping):
+        raise TypeError(
+            f"hyperparameters: expected a mapping, got {type(hyperparameters).__name__}"
+        )
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress: expected a callable, got {type(progress).__name__}")
     coverage, seed = as_fraction(coverage, "coverage"), as_count(seed, "seed", least=0)
-    data = training_data(corpus_embeddings, query_embeddings, qrels, groups)
-    return _fit_ridge(data, penalties, alphas, coverage, seed, progress)
+    data = training_data(corpus_embeddings, query_embeddings, qrels, groups, queries)
+    sources = sources_of(data.corpus, texts, parts)
+    return tune(data, sources, strategy, dict(hyperparameters or {}), coverage, seed, progress)
 
 
-def training_data(
-    corpus_embeddings: ArrayLike,
-    query_embeddings: ArrayLike,
-    qrels: Sequence[Mapping[int, float]],
-    groups: Sequence[Any] | None,
-) -> TrainingData:
-    """Check what the user gave and bring it into the form that learners take.
-
-    Raises:
-        TypeError: A value is of the wrong type.
-        ValueError: Shapes differ, a row is unknown, or no query has a relevant row.
-    """
-    corpus = unit_rows(as_matrix(corpus_embeddings, "corpus_embeddings"))
-    queries = as_matrix(query_embeddings, "query_embeddings", dimension=corpus.shape[1])
-    if len(qrels) != len(queries):
-        raise ValueError(f"qrels: expected {len(queries)} mappings, got {len(qrels)}")
-    if groups is not None and len(groups) != len(corpus):
-        raise ValueError(f"groups: expected {len(corpus)} labels, got {len(groups)}")
-    labels = range(len(corpus)) if groups is None else groups
-    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    group_of = np.array([numbers[label] for label in labels], dtype=np.int64)
-    query, row, grade = _positive_pairs(qrels, len(corpus))
-    kept, query = np.unique(query, return_inverse=True)
-    return TrainingData(
-        corpus=corpus,
-        queries=unit_rows(queries[kept]),
-        pair_query=query.astype(np.int64),
-        pair_row=row,
-        pair_grade=grade,
-        groups=glue_near_duplicates(corpus, row, group_of),
-    )
-
-
-def _positive_pairs(
-    qrels: Sequence[Mapping[int, float]], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    pairs = []
-    for query, grades in enumerate(qrels):
-        if not isinstance(grades, Mapping):
-            raise TypeError(f"qrels[{query}]: expected a mapping, got {type(grades).__name__}")
-        for row, grade in grades.items():
-            if not 0 <= as_count(row, f"qrels[{query}]", least=-(2**31)) < n:
-                raise ValueError(f"qrels[{query}]: expected rows in [0, {n}), got {row}")
-            if not np.isfinite(grade):
-                raise ValueError(f"qrels[{query}]: expected a finite grade, got {grade}")
-            if grade > 0:
-                pairs.append((query, int(row), float(grade)))
-    if not pairs:
-        raise ValueError("qrels: expected at least one query with a relevant row, got none")
-    query_of, row_of, grade_of = zip(*pairs, strict=True)
-    return np.array(query_of), np.array(row_of), np.array(grade_of, dtype=np.float32)
-
-
-def _fit_ridge(
+def tune(
     data: TrainingData,
-    penalties: tuple[float, ...],
-    alphas: tuple[float, ...],
+    sources: Sources,
+    strategy: str,
+    hyperparameters: Mapping[str, Any],
     coverage: float,
     seed: int,
     progress: Progress | None,
 ) -> Model:
-    by_query, by_document = query_folds(data, seed), document_folds(data, seed)
-    total, done = (len(by_query) + len(by_document)) * len(penalties) + 1, 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total)
-
-    grid = penalties, alphas
-    seen = ridge.cross_fit(data, by_query, *grid, step)
-    unseen = ridge.cross_fit(data, by_document, *grid, step)
-    judged, control = zip(
-        _judged(data, by_query, seen, unseen, grid, coverage, seed, is_seen=True),
-        _judged(data, by_document, unseen, seen, grid, coverage, seed, is_seen=False),
-        strict=True,
+    """`fit` on checked data, over sources wherever they live."""
+    learners = learners_of(strategy, data, hyperparameters)
+    fuses = strategy in ("auto", "fusion")
+    seen_folds, unseen_folds = query_folds(data, seed), document_folds(data, seed)
+    if not seen_folds and not unseen_folds:
+        raise ValueError(
+            "qrels: expected at least two queries with a relevant row, so that one can be judged "
+            f"by what the other taught, got {len(data.queries)}"
+        )
+    folds = max(len(seen_folds), len(unseen_folds))
+    both = len(seen_folds) + len(unseen_folds)
+    count = both * len(learners) + 1 + fuses * (folds + 2)
+    count += (strategy == "nudge") * (both + 1)
+    tick = _Ticker(progress, count)
+    adapters = Adapters.fitted(data, learners, (seen_folds, unseen_folds), coverage, seed, tick)
+    if strategy == "nudge":
+        return _with_overlay(data, sources, adapters, (seen_folds, unseen_folds), tick)
+    if not fuses:
+        return Model(adapters.adapter, adapters.report, sources=sources)
+    table, stacked = _fuse(data, sources, adapters, coverage, tick)
+    report = _fusion_report(data, sources, (table, stacked), adapters, coverage, seed)
+    full = FullModel(stacked.fusion, stacked.baseline, adapters.adapter)
+    if stacked.fusion.seen is not None:
+        questions = stored_questions(data)
+        full = replace(full, questions=questions, memory=questions.memory())
+    return Model(
+        adapters.adapter,
+        adapters.report,
+        full=full,
+        full_report=report,
+        sources=sources,
     )
-    slices = compare(*judged, coverage=coverage, seed=seed)
-    beyond_control = compare(*control, coverage=coverage, seed=seed)[2]
-    best = ridge.best_candidate(
-        seen.objective if seen else None, unseen.objective if unseen else None, coverage
-    )
-    chosen, weights = _final(data, best, penalties, alphas)
-    step()
-    report = Report(
-        *slices,
-        coverage=coverage,
-        verdict=gate.judge(slices[2], slices[1], beyond_control),
-        control=beyond_control,
-        strategy="ridge" if chosen else "identity",
-        hyperparameters=chosen,
-        seed=seed,
-    )
-    return Model(weights, report, corpus=data.corpus)
 
 
-def _judged(
+class _Ticker:
+    """Counts steps and tells progress."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, self._total)
+
+
+def _with_overlay(
     data: TrainingData,
-    folds: list[Fold],
-    outcome: ridge.Outcome | None,
-    other: ridge.Outcome | None,
-    grid: tuple[tuple[float, ...], tuple[float, ...]],
+    sources: Sources,
+    adapters: Adapters,
+    folds: tuple[list[Fold], list[Fold]],
+    tick: Callable[[], None],
+) -> Model:
+    """A model whose documents moved, if that was promoted; queries stay as they are."""
+    frozen = adapters.report
+    overlay, report = judge(data, folds, frozen.coverage, frozen.seed, tick)
+    if report.verdict.decision == "promote":
+        sources = replace(sources, vectors=Matrix(overlay.over(data.corpus)))
+    return Model(adapters.adapter, frozen, sources=sources, full_report=report, overlay=overlay)
+
+
+def _fuse(
+    data: TrainingData,
+    sources: Sources,
+    adapters: Adapters,
+    coverage: float,
+    tick: Callable[[], None],
+) -> tuple[Table, Stacked]:
+    slices = [adapters.seen, adapters.unseen]
+    both = all(len(part.queries) for part in slices)
+    table = tabulate(data, sources, slices, coverage, with_memory=both)
+    tick()
+    return table, stack(table, coverage, tick)
+
+
+def _fusion_report(
+    data: TrainingData,
+    sources: Sources,
+    judged: tuple[Table, Stacked],
+    adapters: Adapters,
     coverage: float,
     seed: int,
-    *,
-    is_seen: bool,
-) -> tuple[Judged | None, Judged | None]:
-    """The learned model against the frozen embeddings, and against its negative control."""
-    if outcome is None:
-        return None, None
-    choice = ridge.honest_choice(outcome, other, is_seen=is_seen, coverage=coverage)
-    groups, after = data.query_groups[outcome.queries], outcome.scores(choice)
-    control = ridge.control_scores(data, folds, outcome, choice, *grid, seed)
-    who = groups, outcome.queries
-    return Judged(outcome.scores(), after, *who), Judged(control, after, *who)
+) -> Report:
+    """The chosen way against the best safe baseline, both out of fold."""
+    table, stacked = judged
+    sides = _sides(data, table, stacked.before, stacked.after)
+    slices = compare(*sides, coverage=coverage, seed=seed)
+    verdict = gate.judge(slices[2], slices[1], None)
+    control = None
+    if verdict.decision == "promote":  # else it could not change the verdict
+        shuffled = control_scores(data, sources, (table, stacked), adapters.controls(data, seed))
+        control = compare(
+            *_sides(data, table, shuffled, stacked.after), coverage=coverage, seed=seed
+        )[2]
+        verdict = gate.judge(slices[2], slices[1], control)
+    served = stacked.after if verdict.decision == "promote" else stacked.before
+    beside = compare(*_sides(data, table, stacked.frozen, served), coverage=coverage, seed=seed)
+    own = adapters.report
+    return Report(
+        *slices,
+        coverage=coverage,
+        verdict=verdict,
+        control=control,
+        frozen=beside[2],
+        strategy=STEPS[stacked.step],
+        hyperparameters={"adapter": own.strategy, **own.hyperparameters} | _described(stacked),
+        seed=seed,
+    )
 
 
-def _final(
-    data: TrainingData, best: int, penalties: tuple[float, ...], alphas: tuple[float, ...]
-) -> tuple[dict[str, float], NDArray[np.float32]]:
-    """Hyperparameters and matrix of the chosen candidate, trained on all pairs."""
-    if best == 0:
-        return {}, np.eye(data.corpus.shape[1], dtype=np.float32)
-    penalty, alpha = ridge.candidate_at(best, penalties, alphas)
-    weights = ridge.statistics(data, np.arange(len(data.queries))).solve(penalty)
-    chosen = {"penalty": penalty, "alpha": alpha}
-    return chosen, _core.shrunk_to_identity(np.ascontiguousarray(weights), alpha=alpha)
+def _sides(
+    data: TrainingData, table: Table, before: Scores, after: Scores
+) -> tuple[Judged, Judged]:
+    """Both slices of a comparison."""
+
+    def one(side: NDArray[np.bool_]) -> Judged:
+        first, second = ({name: v[side] for name, v in s.items()} for s in (before, after))
+        queries = table.queries[side]
+        return Judged(first, second, data.query_groups[queries], queries)
+
+    return one(table.is_seen), one(~table.is_seen)
+
+
+def _described(stacked: Stacked) -> dict[str, Any]:
+    fusion: Fusion = stacked.fusion
+    weights = {
+        name: round(float(w), 4) for name, w in zip(fusion.names, fusion.weights, strict=True)
+    }
+    baseline = {
+        name: round(float(w), 4)
+        for name, w in zip(fusion.names, stacked.baseline.weights, strict=True)
+        if w
+    }
+    described: dict[str, Any] = {"weights": weights, "baseline": baseline}
+    if fusion.seen is not None:
+        described["trust_shift"] = fusion.seen.shift
+    return described

@@ -45,6 +45,10 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) now and then; what it raises stops the work."""
 
 
+Cancel = Callable[[], bool]
+"""Asked now and then during long work: true ends it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage that can be retrieved; `source` is the document that it comes from."""
@@ -102,4 +106,31 @@ class Embedder(Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed questions; the same as passages for symmetric models."""
+        ...
+
+
+class Strategy(Protocol):
+    """A way of learning a query adapter; `data` is a `ragtune.training_data.TrainingData`."""
+
+    @property
+    def name(self) -> str:
+        """What `fit(strategy=...)` calls it."""
+        ...
+
+    def validate(self, data: Any) -> None:
+        """Raise ValueError, saying what would suit, if the data does not."""
+        ...
+
+    def default_hyperparameters(self, data: Any) -> Mapping[str, tuple[Any, ...]]:
+        """Values to choose from, by name; with "alpha" those of the shrinkage to the identity."""
+        ...
+
+    def train(
+        self,
+        data: Any,
+        hyperparameters: Mapping[str, Any],
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> Any:
+        """An object with `apply(queries)` (m, d) -> (m, d), and `matrix()` if it is linear."""
         ...

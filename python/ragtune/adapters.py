@@ -1,0 +1,230 @@
+"""Choose a query adapter among all that the strategies offer, and judge the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune import _core, crossfit, gate, strategies
+from ragtune.crossfit import Outcome, cross_fit, honest_choice, ranks_of
+from ragtune.judged_table import Judging
+from ragtune.report import Judged, Report, compare
+from ragtune.training_data import TrainingData
+from ragtune.types import Strategy
+
+MANY = 2_000  # queries from which `auto` also tries the contrastive learner
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A strategy with the values of its hyperparameters to choose from."""
+
+    strategy: Strategy
+    grid: strategies.Grid
+    alphas: tuple[float, ...]
+
+    def adapted(self, data: TrainingData, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Queries under every setting."""
+        return strategies.adapted(self.strategy, data, queries, self.grid)
+
+
+def learners_of(
+    strategy: str, data: TrainingData, hyperparameters: Mapping[str, Any]
+) -> list[Learner]:
+    """What `strategy` tries.
+
+    Raises:
+        ValueError: A name is unknown, or the strategy does not suit the data.
+    """
+    climbed = ("ridge", "contrastive") if len(data.queries) >= MANY else ("ridge",)
+    names: tuple[str, ...] = {"auto": climbed, "fusion": (), "identity": (), "nudge": ()}.get(
+        strategy, (strategy,)
+    )
+    learners = []
+    for name in names:
+        loaded = strategies.load(name)
+        loaded.validate(data)
+        given = hyperparameters if name == names[0] else {}
+        grid, alphas = strategies.grid_of(loaded, data, given)
+        learners.append(Learner(loaded, grid, alphas))
+    if not names and hyperparameters:
+        raise ValueError(
+            f"hyperparameters: expected none for {strategy}, got {sorted(hyperparameters)}"
+        )
+    return learners
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """The chosen query adapter, its report, and its out-of-fold vectors."""
+
+    adapter: Any
+    report: Report
+    seen: Judging
+    unseen: Judging
+    learners: Sequence[Learner]
+    choices: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]
+
+    def controls(self, data: TrainingData, seed: int) -> list[tuple[Judging, list[TrainingData]]]:
+        """Both slices under adapters that learned from shuffled answers, and those answers.
+
+        Which chunks have questions at all is knowledge, too; see `_control_vectors`.
+        """
+        out = []
+        for part, choice in zip((self.seen, self.unseen), self.choices, strict=True):
+            random = np.random.default_rng(seed)
+            dealt = [data.only(fold.train).dealt_anew(random) for fold in part.folds]
+            vectors = part.adapted
+            if vectors is not None and choice is not None:
+                vectors = _control_vectors(data, self.learners, part, choice, dealt)
+            out.append((replace(part, adapted=vectors), dealt))
+        return out
+
+    @classmethod
+    def fitted(
+        cls,
+        data: TrainingData,
+        learners: Sequence[Learner],
+        folds: tuple[list[Any], list[Any]],
+        coverage: float,
+        seed: int,
+        tick: Callable[[], None],
+    ) -> Adapters:
+        """Cross-fit all learners, judge the honest choice, train the best on everything."""
+        alphas = learners[0].alphas if learners else ()
+        ways = [learner.adapted for learner in learners]
+        seen, unseen = (cross_fit(data, part, ways, alphas, tick) for part in folds)
+        choices = _choices(seen, unseen, coverage)
+        judged, control = zip(
+            *(
+                _judged(data, learners, outcome, choice, seed)
+                for outcome, choice in zip((seen, unseen), choices, strict=True)
+            ),
+            strict=True,
+        )
+        slices = compare(*judged, coverage=coverage, seed=seed)
+        beyond_control = compare(*control, coverage=coverage, seed=seed)[2]
+        best = crossfit.best(
+            seen.objective if seen else None, unseen.objective if unseen else None, coverage
+        )
+        name, chosen, adapter = _final(data, learners, best)
+        tick()
+        report = Report(
+            *slices,
+            coverage=coverage,
+            verdict=gate.judge(slices[2], slices[1], beyond_control),
+            control=beyond_control,
+            strategy=name,
+            hyperparameters=chosen,
+            seed=seed,
+        )
+        used = bool(best)
+        return cls(
+            adapter,
+            report,
+            _judging(data, seen, choices[0], used),
+            _judging(data, unseen, choices[1], used),
+            learners,
+            (choices[0], choices[1]),
+        )
+
+
+def _choices(
+    seen: Outcome | None, unseen: Outcome | None, coverage: float
+) -> list[NDArray[np.int64] | None]:
+    return [
+        None if own is None else honest_choice(own, other, is_seen=own is seen, coverage=coverage)
+        for own, other in ((seen, unseen), (unseen, seen))
+    ]
+
+
+def _judging(
+    data: TrainingData, outcome: Outcome | None, choice: NDArray[np.int64] | None, used: bool
+) -> Judging:
+    """Out-of-fold vectors for the fusion; none if no adapter is used."""
+    if outcome is None or choice is None:
+        none = np.empty(0, dtype=np.int64)
+        empty = np.empty((0, data.queries.shape[1]), dtype=np.float32)
+        return Judging(none, none, [], empty if used else None)
+    vectors = outcome.vectors(data.queries, choice) if used else None
+    return Judging(outcome.queries, outcome.fold, outcome.folds, vectors)
+
+
+def _judged(
+    data: TrainingData,
+    learners: Sequence[Learner],
+    outcome: Outcome | None,
+    choice: NDArray[np.int64] | None,
+    seed: int,
+) -> tuple[Judged | None, Judged | None]:
+    """The learned adapter against the frozen embeddings, and against its negative control."""
+    if outcome is None or choice is None:
+        return None, None
+    after = outcome.scores(choice)
+    random = np.random.default_rng(seed)
+    dealt = [data.only(fold.train).dealt_anew(random) for fold in outcome.folds]
+    vectors = _control_vectors(data, learners, outcome, choice, dealt)
+    control = ranks_of(data, outcome, vectors)
+    who = data.query_groups[outcome.queries], outcome.queries
+    return Judged(outcome.scores(), after, *who), Judged(control, after, *who)
+
+
+def _control_vectors(
+    data: TrainingData,
+    learners: Sequence[Learner],
+    part: Outcome | Judging,
+    choice: NDArray[np.int64],
+    dealt: Sequence[TrainingData],
+) -> NDArray[np.float32]:
+    """What the same adapters make of the queries when their training answers are shuffled.
+
+    Which chunks have questions at all is knowledge, too: an adapter can gain by leaning
+    towards them without having understood any question. The negative control keeps that
+    knowledge and destroys the rest. Ojala & Garriga 2010, JMLR 11:1833.
+    """
+    queries = np.ascontiguousarray(data.queries[part.queries])
+    vectors = queries.copy()
+    for f, shuffled in enumerate(dealt):
+        inside = part.fold == f
+        candidate = int(choice[inside][0])
+        if candidate == 0:
+            continue
+        adapter = _final(shuffled, learners, candidate)[2]
+        vectors[inside] = adapter.apply(np.ascontiguousarray(queries[inside]))
+    return vectors
+
+
+def _final(
+    data: TrainingData, learners: Sequence[Learner], candidate: int
+) -> tuple[str, dict[str, Any], Any]:
+    """Strategy, hyperparameters and adapter of a candidate, trained on all of `data`."""
+    if candidate == 0:
+        return "identity", {}, _core.Adapter.identity(data.corpus.shape[1])
+    number, alpha = divmod(candidate - 1, len(learners[0].alphas))
+    alpha_value = learners[0].alphas[alpha]
+    for learner in learners:
+        settings = strategies.settings(learner.grid)
+        if number < len(settings):
+            break
+        number -= len(settings)
+    setting = settings[number]
+    adapter = strategies.as_adapter(
+        learner.strategy.train(data, setting, None, None), data.corpus.shape[1]
+    )
+    return learner.strategy.name, setting | {"alpha": alpha_value}, _shrunk(adapter, alpha_value)
+
+
+def _shrunk(adapter: Any, alpha: float) -> Any:
+    """The adapter, so far from the identity as alpha says."""
+    if alpha == 1:
+        return adapter
+    if not hasattr(adapter, "matrix") or adapter.kind == "mlp":
+        raise ValueError(
+            f"hyperparameters['alpha']: expected 1 for what has no matrix, got {alpha}"
+        )
+    matrix = np.ascontiguousarray(adapter.matrix())
+    return _core.Adapter.linear(_core.shrunk_to_identity(matrix, alpha=alpha))

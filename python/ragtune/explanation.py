@@ -1,0 +1,109 @@
+"""Why a chunk stands where it stands."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ragtune import features
+from ragtune.full_model import Floats, FullModel
+from ragtune.fusion import softmax
+from ragtune.legs import Sources
+
+DEEP = 1_000  # ranks of the frozen vectors that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedHit:
+    """One chunk: where it stands and stood, and what speaks for it.
+
+    `rank` and `rank_before` count from 1; `rank_before` is that of the frozen vectors, None
+    beyond the first 1,000. `legs` are the weighted scores that the expert without stored
+    questions adds up, against the mean of all candidates. `base` and `seen` are the probabilities
+    that the two experts give; `score` mixes them by the trust of the explanation.
+    """
+
+    row: int
+    rank: int
+    rank_before: int | None
+    score: float
+    legs: Mapping[str, float]
+    base: float
+    seen: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The hits of one question; `trust` in the expert with stored questions is in [0, 1]."""
+
+    hits: Sequence[ExplainedHit]
+    trust: float
+
+    def to_markdown(self) -> str:
+        """A table, one row per hit."""
+        heading, *rows = self._cells()
+        lines = [heading, ["---"] * len(heading), *rows]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    def _repr_html_(self) -> str:
+        heading, *rows = self._cells()
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heading)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+            for cells in rows
+        )
+        note = f"<p>trust in stored questions: {self.trust:.2f}</p>"
+        return f"<table><tr>{head}</tr>{body}</table>{note}"
+
+    def _cells(self) -> list[list[str]]:
+        names = list(self.hits[0].legs) if self.hits else []
+        rows = [
+            [
+                str(hit.rank),
+                "-" if hit.rank_before is None else str(hit.rank_before),
+                str(hit.row),
+                f"{hit.score:.3f}",
+                *(f"{hit.legs[name]:+.2f}" for name in names),
+                f"{hit.base:.3f}",
+                "-" if hit.seen is None else f"{hit.seen:.3f}",
+            ]
+            for hit in self.hits
+        ]
+        return [["rank", "before", "row", "score", *names, "base", "stored questions"], *rows]
+
+
+def explain(
+    model: FullModel, sources: Sources, frozen: Floats, texts: list[str] | None, k: int
+) -> Explanation:
+    """The k best of one question (1, d) under what was learned."""
+    legs = model.legs(sources, frozen, texts)
+    fusion, mask = model.fusion, legs.mask
+    values = features.of_legs(legs, fusion.names)
+    weights = fusion.weights if fusion.seen is None else fusion.seen.base
+    base, seen, trust = softmax(values @ weights, mask)[0], None, 0.0
+    if fusion.seen is not None:
+        trust = float(fusion.trust(legs)[0])
+        both = np.concatenate([values, features.of_memory(legs)], axis=-1)
+        seen = softmax(both @ fusion.seen.weights, mask)[0]
+    scores = np.where(mask, fusion.probabilities(legs), -np.inf)[0]
+    before = sources.vectors.search(frozen, DEEP)[1][0].tolist()
+    hits = [
+        ExplainedHit(
+            row=int(legs.rows[0, j]),
+            rank=rank + 1,
+            rank_before=before.index(legs.rows[0, j]) + 1 if legs.rows[0, j] in before else None,
+            score=float(scores[j]),
+            legs=dict(zip(fusion.names, (values[0, j] * weights).tolist(), strict=True)),
+            base=float(base[j]),
+            seen=None if seen is None else float(seen[j]),
+        )
+        for rank, j in enumerate(np.argsort(-scores, kind="stable")[:k])
+        if mask[0, j]
+    ]
+    return Explanation(hits, trust)

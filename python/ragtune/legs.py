@@ -1,0 +1,166 @@
+"""What each leg says of the candidates of a query.
+
+A leg is a way of scoring chunks: the frozen vectors (`dense`), those of the adapted query
+(`adapted`), words, phrases and runs of characters (`words`, `phrases`, `characters`), and the
+best sentence for either query (`part`, `adapted_part`). Beside them stands `memory`, the likeness
+to the nearest stored question. The legs that can search propose candidates; every leg scores all
+of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune import _core
+
+DEPTH = 40  # candidates that each searching leg proposes
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float32]
+
+
+def threads(queries: int) -> int:
+    """For a single query one: to wake more costs more than they gain."""
+    return 1 if queries == 1 else 0
+
+
+class Vectors(Protocol):
+    """The chunks' vectors, wherever they live."""
+
+    def search(self, queries: NDArray[np.float32], k: int) -> tuple[Scores, Rows]:
+        """Scores and rows of the k nearest, (nq, k) each, -1 padded."""
+        ...
+
+    def score(self, queries: NDArray[np.float32], candidates: Rows) -> Scores:
+        """Cosine of each candidate (nq, c), 0 where it is -1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Vectors (n, d) of unit length in memory, searched exactly."""
+
+    corpus: NDArray[np.float32]
+
+    def search(self, queries: NDArray[np.float32], k: int) -> tuple[Scores, Rows]:
+        """See `Vectors.search`."""
+        return _core.exact_search(self.corpus, queries, k=k, num_threads=threads(len(queries)))
+
+    def score(self, queries: NDArray[np.float32], candidates: Rows) -> Scores:
+        """See `Vectors.score`."""
+        return _core.candidate_scores(
+            self.corpus, queries, candidates, num_threads=threads(len(queries))
+        )
+
+
+class Lexical:
+    """Words, phrases and runs of characters of the chunks, as BM25 scores them."""
+
+    def __init__(self, language: str = "english") -> None:
+        """Index nothing yet; `language` is one that Snowball knows."""
+        self.language = language
+        self.indexes = {
+            "words": _core.Bm25(language),
+            "phrases": _core.Bm25(f"{language} pairs"),
+            "characters": _core.Bm25("characters"),
+        }
+
+    def add(self, rows: Rows, texts: list[str]) -> None:
+        """Add or replace the texts of rows."""
+        for index in self.indexes.values():
+            index.add(rows, texts)
+
+    def remove(self, rows: Rows) -> None:
+        """Forget rows; unknown ones are passed over."""
+        for index in self.indexes.values():
+            index.remove(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What can be asked about chunks without having learned anything."""
+
+    vectors: Vectors
+    lexical: Lexical | None = None
+    parts: _core.Parts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Queries to be answered: vectors (nq, d), adapted vectors (nq, d), and their texts."""
+
+    frozen: NDArray[np.float32]
+    adapted: NDArray[np.float32] | None = None
+    texts: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Candidates (nq, c), ascending, -1 padded, and what each leg says of them, (nq, c)."""
+
+    rows: Rows
+    scores: Mapping[str, Scores]
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Where there is a candidate, (nq, c)."""
+        return self.rows >= 0
+
+
+def union(proposals: Sequence[Rows]) -> Rows:
+    """Each query's proposals once, in ascending order, -1 padded; (nq, c)."""
+    rows = np.sort(np.concatenate(proposals, axis=1), axis=1)
+    repeated = np.zeros(rows.shape, dtype=bool)
+    repeated[:, 1:] = rows[:, 1:] == rows[:, :-1]
+    last = np.iinfo(np.int64).max
+    rows = np.sort(np.where(repeated | (rows < 0), last, rows), axis=1)
+    width = max(int((rows < last).sum(axis=1).max(initial=0)), 1)
+    rows = rows[:, :width]
+    return np.ascontiguousarray(np.where(rows == last, -1, rows))
+
+
+def propose(sources: Sources, questions: Questions, depth: int = DEPTH) -> list[Rows]:
+    """Rows (nq, depth) of the best of each leg that searches; phrases only score."""
+    many = threads(len(questions.frozen))
+    found = [sources.vectors.search(questions.frozen, depth)[1]]
+    if questions.adapted is not None:
+        found.append(sources.vectors.search(questions.adapted, depth)[1])
+    if sources.lexical is not None and questions.texts is not None:
+        for name in ("words", "characters"):
+            index = sources.lexical.indexes[name]
+            found.append(index.search(questions.texts, depth, num_threads=many)[1])
+    return found
+
+
+def gather(
+    sources: Sources,
+    questions: Questions,
+    rows: Rows,
+    memory: _core.QuestionMemory | None = None,
+) -> Legs:
+    """What every leg that there is says of the candidates `rows`."""
+    frozen, adapted, many = questions.frozen, questions.adapted, threads(len(rows))
+    scores = {"dense": sources.vectors.score(frozen, rows)}
+    if adapted is not None:
+        scores["adapted"] = sources.vectors.score(adapted, rows)
+    if sources.lexical is not None and questions.texts is not None:
+        for name, index in sources.lexical.indexes.items():
+            scores[name] = index.score(questions.texts, rows, num_threads=many)
+    if sources.parts is not None:
+        scores["part"] = _or(sources.parts.best(frozen, rows, num_threads=many), scores["dense"])
+        if adapted is not None:
+            own = sources.parts.best(adapted, rows, num_threads=many)
+            scores["adapted_part"] = _or(own, scores["adapted"])
+    if memory is not None:
+        scores["memory"] = memory.likeness(frozen, questions.texts, rows, num_threads=many)
+    return Legs(rows, scores)
+
+
+def _or(scores: Scores, otherwise: Scores) -> Scores:
+    """A chunk without sentences is its own only one."""
+    return np.where(np.isnan(scores), otherwise, scores)
