@@ -70,7 +70,7 @@ def written(folder):
 
 def is_right(memory, queries=20, **kwargs):
     """Searches find what an exact search over the store's own vectors finds."""
-    rows, _, blobs = zip(*memory.store.chunks.living(), strict=True)
+    rows, _, blobs, _ = zip(*memory.store.chunks.living(), strict=True)
     x = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(rows), D).astype(float)
     texts = memory.store.chunks.by_row(rows)
     for i in range(queries):

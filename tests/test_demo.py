@@ -14,9 +14,10 @@ from ragtune.memory import Memory
 
 
 class TurnedEmbedder(HashEmbedder):
-    """Questions are turned by one fixed rotation, which an adapter can learn."""
+    """Questions are in other words and turned by one fixed rotation, which an adapter can learn."""
 
     def embed_queries(self, texts):
+        texts = [text.replace("about", "topic").replace("with", "thing") for text in texts]
         rng = np.random.default_rng(0)
         turn = np.linalg.qr(np.eye(self.dimension) + 0.3 * rng.normal(size=(self.dimension,) * 2))
         return (self.embed_documents(texts) @ turn[0]).astype(np.float32)
@@ -29,7 +30,7 @@ def chunk(i):
 
 
 def question(i):
-    return f"topic{i} thing{i}", ("keyword", "question", "symptom")[i % 3], [f"mod{i % 40}.f{i}"]
+    return f"about{i} with{i}", ("keyword", "question", "symptom")[i % 3], [f"mod{i % 40}.f{i}"]
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def beir(tmp_path):
     folder = tmp_path / "small"
     (folder / "qrels").mkdir(parents=True)
     corpus = [{"_id": f"d{i}", "text": f"topic{i} does thing{i}"} for i in range(150)]
-    queries = [{"_id": f"q{i}", "text": f"topic{i} thing{i}"} for i in range(150)]
+    queries = [{"_id": f"q{i}", "text": f"about{i} with{i}"} for i in range(150)]
     for name, lines in (("corpus", corpus), ("queries", queries)):
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     for name, rows in (("train", range(100)), ("test", range(100, 150))):
@@ -62,7 +63,7 @@ def test_demo_learns_and_keeps_a_memory_that_searches(tmp_path):
     assert result.run.pair_count == 200
     assert result.run.promoted
     with Memory(result.path, embedder=TurnedEmbedder()) as memory:
-        assert memory.search("topic7 thing7", k=1, deep_memory=True)[0].id == "mod7.f7"
+        assert memory.search("about7 with7", k=1, deep_memory=True)[0].id == "mod7.f7"
         assert memory.get(["mod7.f7"])[0].source == "mod7"
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune.chunk_words import IndexVectors
 from ragtune.evaluation import Qrels, Run, Scores, evaluate, parse_metric
 from ragtune.inputs import strings
+from ragtune.legs import Lexical, Sources
 from ragtune.model import Model
-from ragtune.registry import Registry
+from ragtune.registry import Registry, Serving
 from ragtune.report import Judged, Report, Verdict, compare
 from ragtune.space import EmbeddingSpace
 from ragtune.store import Store, StoredPair, data_hash
@@ -24,7 +26,11 @@ from ragtune.types import Progress
 
 @dataclass(frozen=True, slots=True)
 class TuningRun:
-    """How one tuning ended: its status, its report, and the version of its model."""
+    """How one tuning ended: its status, its report, and the version of its model.
+
+    `promoted` tells whether searches are served by it: by what it learned if that was its verdict,
+    else by its fixed mix of vectors and words if that is proven better than vectors alone.
+    """
 
     id: str
     status: str
@@ -77,7 +83,7 @@ class Learning:
             self._store.runs.end(run_id, status, error=f"{type(error).__name__}: {error}")
             raise
         self._store.runs.end(run_id, "completed", report=model.report.to_json())
-        promoted = model.report.verdict.decision == "promote"
+        promoted = model.is_better_than_frozen
         return TuningRun(run_id, "completed", model.report, len(pairs), version, promoted)
 
     def _learn(
@@ -85,15 +91,17 @@ class Learning:
     ) -> Model:
         if not pairs:
             raise ValueError("pairs: expected at least one, got none; see Memory.add_pairs")
-        rows, sources, vectors = zip(*self._store.chunks.living(), strict=True)
+        rows, sources, vectors, texts = zip(*self._store.chunks.living(), strict=True)
         position = {row: i for i, row in enumerate(rows)}
         grades: dict[str, dict[int, float]] = {}
         for pair in pairs:
             grades.setdefault(pair.question, {})[position[pair.chunk_row]] = pair.relevance
-        return fit(
+        model = fit(
             np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(rows), -1),
             self._space.questions(list(grades), progress),
             list(grades.values()),
+            texts=texts,
+            queries=list(grades),
             groups=sources,
             strategy=options.strategy,
             hyperparameters=options.hyperparameters,
@@ -101,23 +109,24 @@ class Learning:
             seed=options.seed,
             progress=progress,
         )
+        model.sources = None  # the store has them
+        if model.full is not None:
+            model.full = model.full.by_row(np.array(rows, dtype=np.int64))
+        return model
 
     def evaluate(
         self,
         index: _core.Index,
-        adapter: _core.Adapter,
+        serving: Serving,
+        lexical: Lexical | None,
         questions: Questions,
         metrics: Sequence[str],
         coverage: float,
     ) -> Report:
-        """Frozen embeddings against an adapter; see `Memory.evaluate`."""
-        k = max(parse_metric(name)[1] for name in metrics)
-        # Both in one call: then both are of one state of the index.
-        asked = np.concatenate([questions.vectors, adapter.apply(questions.vectors)])
-        _, found = index.search(asked, k=min(k, len(index)), recall=1.0)
-        before, after = (
-            evaluate(Run(rows), questions.qrels, metrics) for rows in np.split(found, 2)
-        )
+        """Frozen embeddings against what serves; see `Memory.evaluate`."""
+        k = min(max(parse_metric(name)[1] for name in metrics), len(index))
+        frozen, served = rankings(index, serving, lexical, (questions.vectors, questions.texts), k)
+        before, after = (evaluate(Run(rows), questions.qrels, metrics) for rows in (frozen, served))
         trained = {pair.chunk_row for pair in self._store.pairs.living()}
         seen = np.array(
             [any(row in trained for row in grades) for grades in questions.qrels.grades]
@@ -129,7 +138,7 @@ class Learning:
         )
         verdict = (
             Verdict("hold", "no model serves")
-            if adapter.is_identity
+            if serving.full is None and serving.adapter.is_identity
             else Verdict("promote", "the promoted model serves")
         )
         return Report(*slices, coverage=coverage, verdict=verdict)
@@ -158,15 +167,36 @@ class Learning:
         sources = [max(grades, key=grades.__getitem__)[1] for grades in judged]
         _, groups = np.unique(sources, return_inverse=True)
         by_row = [{row: grade for (row, _), grade in grades.items()} for grades in judged]
-        vectors = self._space.questions([texts[i] for i in kept], progress)
-        return Questions(vectors, Qrels(by_row), groups)
+        asked = [texts[i] for i in kept]
+        vectors = self._space.questions(asked, progress)
+        return Questions(vectors, asked, Qrels(by_row), groups)
+
+
+def rankings(
+    index: _core.Index,
+    serving: Serving,
+    lexical: Lexical | None,
+    asked: tuple[NDArray[np.float32], list[str]],
+    k: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (nq, k) that the frozen embeddings and what serves find for (vectors, texts)."""
+    vectors, texts = asked
+    # Both in one call: then both are of one state of the index.
+    both = np.concatenate([vectors, serving.adapter.apply(vectors)])
+    _, found = index.search(both, k=k, recall=1.0)
+    frozen, served = np.split(found, 2)
+    if serving.full is not None:
+        sources = Sources(IndexVectors(index), lexical)
+        served = serving.full.rank(sources, vectors, texts, k, learned=serving.learned)[1]
+    return frozen, served
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """Vectors (nq, d), judgments by store row, and document group (nq,) of questions."""
+    """Vectors (nq, d), texts, judgments by store row, and document group (nq,) of questions."""
 
     vectors: NDArray[np.float32]
+    texts: list[str]
     qrels: Qrels
     groups: NDArray[np.int64]
 

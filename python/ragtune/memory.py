@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ragtune.arrays import as_count, as_queries, as_recall
 from ragtune.chunk_index import CaughtUp, ChunkIndex
+from ragtune.chunk_words import ChunkWords, IndexVectors
 from ragtune.evaluation import METRICS
 from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
-from ragtune.learning import Learning, Options, TuningRun
-from ragtune.registry import Registry
+from ragtune.learning import Learning, Options, TuningRun, rankings
+from ragtune.legs import Lexical, Sources
+from ragtune.registry import Registry, Serving
 from ragtune.report import Report
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
@@ -57,6 +59,7 @@ class Memory:
         self.registry = Registry(self.store, self.path / "models")
         self._learning = Learning(self.store, self.space, self.registry)
         self._index = ChunkIndex(self.store, self.path)
+        self._words = ChunkWords(self.store)
 
     def __repr__(self) -> str:
         return f"<ragtune.Memory {str(self.path)!r}: {len(self):,} chunks>"
@@ -178,33 +181,46 @@ class Memory:
             return []
         for _ in range(ATTEMPTS):
             state = self._index.fresh(vector.shape[1])
-            adapted = vector
-            if deep_memory:
-                adapter = self.registry.adapter(vector.shape[1], state.counters)
-                adapted = vector if adapter.is_identity else adapter.apply(vector)
-            hits, whole = self._hits(state, adapted, wanted, recall)
+            scores, rows = self._ranked(state, vector, query, wanted, recall, deep_memory)
+            hits, whole = self._hits(state, scores, rows)
             if whole:
                 break
         return hits
 
+    def _ranked(
+        self,
+        state: CaughtUp,
+        vector: NDArray[np.float32],
+        text: str | None,
+        k: int,
+        recall: float | None,
+        deep_memory: bool,
+    ) -> tuple[list[float], list[int]]:
+        """Scores and rows of the k best, as far as there are so many."""
+        index, k = state.index, min(k, max(len(state.index), 1))
+        if deep_memory:
+            serving, lexical = self._serving(state, vector.shape[1])
+            if serving.full is not None and text is not None:
+                sources = Sources(IndexVectors(index), lexical)
+                found = serving.full.rank(sources, vector, [text], k, learned=serving.learned)
+                return found[0][0].tolist(), found[1][0].tolist()
+            if not serving.adapter.is_identity:
+                vector = serving.adapter.apply(vector)
+        # One query on one thread: to wake more costs more than they gain.
+        scores, rows = index.search(vector, k=k, recall=recall, num_threads=1)
+        return scores[0].tolist(), rows[0].tolist()
+
     def _hits(
-        self, state: CaughtUp, vector: NDArray[np.float32], k: int, recall: float | None
+        self, state: CaughtUp, scores: list[float], rows: list[int]
     ) -> tuple[list[Hit], bool]:
-        """The k nearest living chunks, and whether all is of one state of the store.
+        """Living chunks by row, and whether all is of one state of the store.
 
         It is not if a chunk was replaced or deleted after the index found it: a score would
         stand beside another text. Nor may it have changed after the index was `fresh`, for
         then it is unknown which came first. Where none has, they are the nearest of the
         snapshot that was searched, and every text is the one whose vector was compared.
         """
-        index = state.index
-        # One query on one thread: to wake more costs more than they gain.
-        scores, rows = index.search(
-            vector, k=min(k, max(len(index), 1)), recall=recall, num_threads=1
-        )
-        ranked = [
-            (r, s) for r, s in zip(rows[0].tolist(), scores[0].tolist(), strict=True) if r >= 0
-        ]
+        ranked = [(r, s) for r, s in zip(rows, scores, strict=True) if r >= 0]
         found, latest = self.store.reader.chunks([row for row, _ in ranked])
         hits = [Hit(found[row], score) for row, score in ranked if row in found]
         return hits, latest <= state.counters[0] and len(hits) == len(ranked)
@@ -289,5 +305,20 @@ class Memory:
         """
         questions = self._learning.questions(queries, relevance, progress)
         state = self._index.fresh(questions.vectors.shape[1])
-        adapter = self.registry.adapter(questions.vectors.shape[1], state.counters)
-        return self._learning.evaluate(state.index, adapter, questions, metrics, coverage)
+        serving, lexical = self._serving(state, questions.vectors.shape[1])
+        return self._learning.evaluate(state.index, serving, lexical, questions, metrics, coverage)
+
+    def rankings(
+        self, queries: Sequence[str], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Store rows (nq, k) that the frozen embeddings and what serves find, -1 padded."""
+        vectors = self.space.questions(list(queries), None)
+        state = self._index.fresh(vectors.shape[1])
+        serving, lexical = self._serving(state, vectors.shape[1])
+        return rankings(state.index, serving, lexical, (vectors, list(queries)), k)
+
+    def _serving(self, state: CaughtUp, dimension: int) -> tuple[Serving, Lexical | None]:
+        """What serves, and the words of the chunks if it needs them."""
+        serving = self.registry.serving(dimension, state.counters)
+        needs = serving.full is not None and serving.full.needs_texts
+        return serving, self._words.fresh(state.counters) if needs else None

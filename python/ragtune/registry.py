@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragtune import _core
+from ragtune.full_model import FullModel
 from ragtune.model import Model, load
 from ragtune.store import Store
 from ragtune.types import CorruptFileError
 
 
-class _Serving(NamedTuple):
-    """The adapter that serves while the store's counters are these; "" is no file's hash."""
+class Serving(NamedTuple):
+    """What serves while the store's counters are these; "" is no file's hash.
+
+    `adapter` is the identity unless its verdict was `promote`. `full` is None unless what it
+    serves is proven better than the frozen embeddings: what it learned, or its fixed mix.
+    """
 
     counters: tuple[int, int]
     sha256: str
     adapter: _core.Adapter
+    full: FullModel | None = None
+    learned: bool = False
 
 
 class Registry:
@@ -28,10 +35,10 @@ class Registry:
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
-        self._serving: _Serving | None = None
+        self._serving: Serving | None = None
 
     def publish(self, model: Model, run_id: str) -> int:
-        """Keep a model and return its version; it serves if its verdict is `promote`.
+        """Keep a model and return its version; what of it was promoted serves.
 
         The file is complete on disk before the store speaks of it.
         """
@@ -40,18 +47,18 @@ class Registry:
         path = self._folder / f"{model_id}.ragtune"
         model.space = self._store.vectors.space() or b""
         model.save(path)
-        verdict = model.report.verdict.decision
+        adapts = model.adapter_report.verdict.decision == "promote"
         return self._store.models.add(
             id=model_id,
             run_id=run_id,
             file=path.name,
             sha256=_sha256(path),
-            verdict=verdict,
-            promoted=verdict == "promote",
+            verdict=model.report.verdict.decision,
+            promoted=adapts or model.is_better_than_frozen,
         )
 
-    def adapter(self, dimension: int, counters: tuple[int, int]) -> _core.Adapter:
-        """The adapter that serves; the identity if no promoted model can be read.
+    def serving(self, dimension: int, counters: tuple[int, int]) -> Serving:
+        """What serves; the identity if no promoted model can be read.
 
         Args:
             dimension: Dimension of the queries.
@@ -60,9 +67,9 @@ class Registry:
         serving = self._serving
         if serving is None or serving.counters != counters:
             serving = self._serving = self._newest_readable(dimension, counters)
-        return serving.adapter
+        return serving
 
-    def _newest_readable(self, dimension: int, counters: tuple[int, int]) -> _Serving:
+    def _newest_readable(self, dimension: int, counters: tuple[int, int]) -> Serving:
         space = self._store.vectors.space() or b""
         for row in self._store.models.promoted():
             if self._serving is not None and self._serving.sha256 == row["sha256"]:
@@ -77,8 +84,9 @@ class Registry:
                     stacklevel=4,
                 )
                 continue
-            return _Serving(counters, row["sha256"], model.adapter)
-        return _Serving(counters, "", _core.Adapter.identity(dimension))
+            full = model.full if model.is_better_than_frozen else None
+            return Serving(counters, row["sha256"], model.adapter, full, model.is_promoted)
+        return Serving(counters, "", _core.Adapter.identity(dimension))
 
     def _checked(self, path: Path, sha256: str, space: bytes) -> Model:
         if _sha256(path) != sha256:

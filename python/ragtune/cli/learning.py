@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 def _known_strategy(name: str) -> str:
     if name != "auto":  # the default needs no slow import
-        from ragtune.tuning import STRATEGIES
+        from ragtune import strategies
 
-        if name not in STRATEGIES:
-            raise typer.BadParameter(f"expected one of {', '.join(STRATEGIES)}, got {name}")
+        known = strategies.names()
+        if name not in known:
+            raise typer.BadParameter(f"expected one of {', '.join(known)}, got {name}")
     return name
 
 
@@ -33,7 +34,11 @@ QuestionFile = Annotated[
     ),
 ]
 Strategy = Annotated[
-    str, typer.Option(callback=_known_strategy, help="How to learn: auto, ridge, identity.")
+    str,
+    typer.Option(
+        callback=_known_strategy,
+        help="How to learn: auto, fusion, ridge, contrastive, low_rank, mlp, identity, a plug-in.",
+    ),
 ]
 
 

@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ragtune.index import Index
 from ragtune.memory import Memory
 
 DEPTH = 100  # ranks beyond this are not told apart
@@ -67,9 +66,7 @@ def choose_examples(memory: Memory, questions: Sequence[Judged]) -> list[Example
     yet, then the order of the questions' hashes: nobody picks the best ones. Where a kind is
     missing there are fewer.
     """
-    vectors = memory.space.questions([question.text for question in questions], None)
-    adapter = memory.registry.adapter(vectors.shape[1], memory.store.counters())
-    before, after = _rankings(memory, [vectors, adapter.apply(vectors)])
+    before, after = memory.rankings([question.text for question in questions], DEPTH)
     right = _right_rows(memory, questions)
     ranks = [(_rank(rows, before[i]), _rank(rows, after[i])) for i, rows in enumerate(right)]
     order = sorted(range(len(questions)), key=lambda i: _digest(questions[i].text))
@@ -87,15 +84,6 @@ def choose_examples(memory: Memory, questions: Sequence[Judged]) -> list[Example
                 Example(questions[i].text, questions[i].style, kind, first, last, *hits)
             )
     return examples
-
-
-def _rankings(memory: Memory, queries: list[NDArray[np.float32]]) -> list[NDArray[np.int64]]:
-    """The first DEPTH store rows of each query, (nq, DEPTH), for each matrix of queries."""
-    rows, _, vectors = zip(*memory.store.chunks.living(), strict=True)
-    matrix = np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(rows), -1)
-    index = Index(matrix.shape[1], metric="ip")
-    index.add(matrix, np.array(rows))
-    return [index.search(part, DEPTH)[1] for part in queries]
 
 
 def _right_rows(memory: Memory, questions: Sequence[Judged]) -> list[set[int]]:

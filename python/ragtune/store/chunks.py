@@ -38,6 +38,14 @@ class Changes(NamedTuple):
     gone: NDArray[np.int64]  # rows that can no longer be found
 
 
+class Texts(NamedTuple):
+    """Chunk rows that changed, in row order, with their texts."""
+
+    rows: NDArray[np.int64]
+    texts: list[str]
+    gone: NDArray[np.int64]
+
+
 class Found(NamedTuple):
     """Living chunks by row, and the counter of the latest change among them (0: none)."""
 
@@ -87,6 +95,24 @@ class ChunkTable:
             np.frombuffer(rows, np.int64),
             np.frombuffer(vectors, np.float32),
             np.frombuffer(gone, np.int64),
+        )
+
+    def texts_since(self, change: int) -> Texts:
+        """Texts of the rows written after `change`."""
+        own = self._database.own_of_few if change else self._database.own
+        query = select(chunks.c.row, chunks.c.text, chunks.c.deleted_at.is_not(None)).where(
+            own(chunks), chunks.c.change > change
+        )
+        living, gone = {}, array("q")
+        with self._database.reading() as connection:
+            for row, text, deleted in connection.execute(query):
+                if deleted:
+                    gone.append(row)
+                else:
+                    living[row] = text
+        rows = sorted(living)
+        return Texts(
+            np.array(rows, np.int64), [living[row] for row in rows], np.frombuffer(gone, np.int64)
         )
 
     def add(self, new: Sequence[NewChunk]) -> None:
@@ -217,10 +243,10 @@ class ChunkTable:
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one()
 
-    def living(self) -> list[tuple[int, str, bytes]]:
-        """(row, source, vector) of every living chunk, in row order."""
+    def living(self) -> list[tuple[int, str, bytes, str]]:
+        """(row, source, vector, text) of every living chunk, in row order."""
         query = (
-            select(chunks.c.row, chunks.c.source, chunks.c.embedding)
+            select(chunks.c.row, chunks.c.source, chunks.c.embedding, chunks.c.text)
             .where(self._database.own(chunks), chunks.c.deleted_at.is_(None))
             .order_by(chunks.c.row)
         )

@@ -1,0 +1,57 @@
+"""The words of a memory's chunks: built when a model first needs them, then caught up.
+
+Like the index of vectors they are a cache of the store, which is the truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune import _core
+from ragtune.legs import Lexical, Rows, Scores, threads
+from ragtune.store import Lock, Store
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVectors:
+    """Vectors that live in an index; see `ragtune.legs.Vectors`."""
+
+    index: _core.Index
+
+    def search(self, queries: NDArray[np.float32], k: int) -> tuple[Scores, Rows]:
+        """Scores and rows of the k nearest, (nq, k) each, -1 padded."""
+        return self.index.search(queries, k=k, num_threads=threads(len(queries)))
+
+    def score(self, queries: NDArray[np.float32], candidates: Rows) -> Scores:
+        """Cosine of each candidate (nq, c), 0 where it is -1."""
+        return self.index.scores(queries, candidates, num_threads=threads(len(queries)))
+
+
+class ChunkWords:
+    """One owner's texts, searchable by row."""
+
+    def __init__(self, store: Store) -> None:
+        """Read nothing yet."""
+        self._store = store
+        self._state: tuple[Lexical, tuple[int, int]] | None = None
+        self._lock = Lock()  # held by who moves `_state`
+
+    def fresh(self, counters: tuple[int, int]) -> Lexical:
+        """The words, with all that was written until the store's counters were these, or later."""
+        state = self._state
+        if state is not None and state[1] == counters:
+            return state[0]
+        with self._lock:
+            now, state = self._store.counters(), self._state
+            if state is None or state[1][1] != now[1]:  # rows were purged: start anew
+                state = Lexical(), (0, now[1])
+            lexical, known = state
+            if known != now:
+                changed = self._store.chunks.texts_since(known[0])
+                lexical.remove(changed.gone)
+                lexical.add(changed.rows, changed.texts)
+            self._state = lexical, now
+            return lexical
