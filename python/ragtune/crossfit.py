@@ -127,6 +127,24 @@ def subset(data: TrainingData, queries: NDArray[np.int64]) -> Csr:
     return offsets, data.pair_row[keep], data.pair_grade[keep]
 
 
+def weighted_means(
+    seen: NDArray[np.float64] | None, unseen: NDArray[np.float64] | None, coverage: float
+) -> NDArray[np.float64] | None:
+    """Mean of each candidate over the slices that there are, (candidates,); None for none.
+
+    A slice alone counts whatever its weight, so that traffic that was never judged decides nothing.
+    """
+    parts = [
+        (part.mean(axis=1), max(weight, 1e-9))
+        for part, weight in ((seen, coverage), (unseen, 1 - coverage))
+        if part is not None and part.shape[1]
+    ]
+    if not parts:
+        return None
+    means, weights = (np.array(values) for values in zip(*parts, strict=True))
+    return np.asarray(weights @ means / weights.sum())
+
+
 def best(
     seen: NDArray[np.float64] | None, unseen: NDArray[np.float64] | None, coverage: float
 ) -> int:
@@ -136,15 +154,9 @@ def best(
     that nothing beats it. A gain on seen documents is easily had by learning them by heart, so
     it may cost what unseen ones can gain by chance at most: `CLOSE`, and never more than that gain.
     """
-    parts = [
-        (means.mean(axis=1), weight)
-        for means, weight in ((seen, coverage), (unseen, 1 - coverage))
-        if means is not None and means.shape[1]
-    ]
-    if not parts:
+    value = weighted_means(seen, unseen, coverage)
+    if value is None:
         return 0
-    total = sum(weight for _, weight in parts) or 1.0
-    value = sum(mean * weight for mean, weight in parts) / total
     if unseen is not None and unseen.shape[1]:
         mean = unseen.mean(axis=1)
         value = np.where(mean < max(mean[0], mean.max() - CLOSE) - 1e-12, -np.inf, value)

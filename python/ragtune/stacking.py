@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import features
+from ragtune.crossfit import weighted_means
 from ragtune.evaluation import METRICS, Scores
 from ragtune.features import Floats
 from ragtune.folds import FOLDS
@@ -107,15 +108,9 @@ def choose(seen: Weights | None, unseen: Weights | None, coverage: float) -> int
     On unseen documents learned weights may lose `TOLERANCE` to the fixed mix, and the expert with
     memory as much to the better of these.
     """
-    parts = [
-        (part.mean(axis=1), weight)
-        for part, weight in ((seen, coverage), (unseen, 1 - coverage))
-        if part is not None and part.shape[1]
-    ]
-    if not parts:
+    value = weighted_means(seen, unseen, coverage)
+    if value is None:
         return 0
-    total = sum(weight for _, weight in parts) or 1.0
-    value = sum(mean * (weight or 1e-9) for mean, weight in parts) / total
     if unseen is not None and unseen.shape[1]:
         mean = unseen.mean(axis=1)
         least = np.full(len(mean), mean[0])
@@ -155,10 +150,11 @@ def stack(table: Table, coverage: float, tick: Callable[[], None]) -> Stacked:
     for inside, outside in _parts(table):
         choice[inside] = _choice(table, objective, outside, coverage)
     picked = scores[choice, np.arange(len(choice))]
+    step = _choice(table, objective, everyone, coverage)
     return Stacked(
-        final[_choice(table, objective, everyone, coverage)],
+        final[step],
         final[0],
-        _choice(table, objective, everyone, coverage),
+        step,
         _metrics(table, table.examples.legs.scores["dense"]),
         _metrics(table, scores[0]),
         _metrics(table, picked),
