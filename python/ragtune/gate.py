@@ -11,12 +11,18 @@ GUARDS = ("recall@1", "recall@10")
 TOLERATED = 0.003  # what a mean over unseen documents may lose: their interval is far wider
 
 
-def judge(overall: Slice, unseen: Slice | None, beyond_control: Slice | None) -> Verdict:
+def judge(
+    overall: Slice,
+    unseen: Slice | None,
+    beyond_control: Slice | None,
+    beyond_frozen: Slice | None = None,
+) -> Verdict:
     """Decide by the weighted, document-clustered interval of the nDCG@10 difference.
 
     `promote` needs a lower bound above 0, neither recall@1 nor recall@10 fallen, and no loss of
     more than `TOLERATED` on unseen documents; where there is a negative control, a model trained
-    on shuffled answers, also a lower bound above 0 against that. `refuse` means that the upper
+    on shuffled answers, also a lower bound above 0 against that; and so against the frozen
+    embeddings where these are not what `overall` compares with. `refuse` means that the upper
     bound is below 0; else `hold`.
     """
     change = overall[OBJECTIVE]
@@ -38,6 +44,8 @@ def judge(overall: Slice, unseen: Slice | None, beyond_control: Slice | None) ->
         return Verdict("hold", f"{gain}, but {lost:+.1f} on unseen documents")
     if beyond_control is not None and beyond_control[OBJECTIVE].lower <= 0:
         return Verdict("hold", f"{gain}, but shuffled answers teach nearly as much")
+    if beyond_frozen is not None and beyond_frozen[OBJECTIVE].lower <= 0:
+        return Verdict("hold", f"{gain}, but not certain to be better than the frozen embeddings")
     return Verdict("promote", gain)
 
 

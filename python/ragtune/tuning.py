@@ -180,23 +180,26 @@ def _fusion_report(
     table, stacked = judged
     sides = _sides(data, table, stacked.before, stacked.after)
     slices = compare(*sides, coverage=coverage, seed=seed)
-    verdict = gate.judge(slices[2], slices[1], None)
+    frozen = _sides(data, table, stacked.frozen, stacked.after)
+    beside = compare(*frozen, coverage=coverage, seed=seed)[2]
+    verdict = gate.judge(slices[2], slices[1], None, beside)
     control = None
     if verdict.decision == "promote":  # else it could not change the verdict
         shuffled = control_scores(data, sources, (table, stacked), adapters.controls(data, seed))
         control = compare(
             *_sides(data, table, shuffled, stacked.after), coverage=coverage, seed=seed
         )[2]
-        verdict = gate.judge(slices[2], slices[1], control)
-    served = stacked.after if verdict.decision == "promote" else stacked.before
-    beside = compare(*_sides(data, table, stacked.frozen, served), coverage=coverage, seed=seed)
+        verdict = gate.judge(slices[2], slices[1], control, beside)
+    if verdict.decision != "promote":  # then the mix serves
+        mix = _sides(data, table, stacked.frozen, stacked.before)
+        beside = compare(*mix, coverage=coverage, seed=seed)[2]
     own = adapters.report
     return Report(
         *slices,
         coverage=coverage,
         verdict=verdict,
         control=control,
-        frozen=beside[2],
+        frozen=beside,
         strategy=STEPS[stacked.step],
         hyperparameters={"adapter": own.strategy, **own.hyperparameters} | _described(stacked),
         seed=seed,
