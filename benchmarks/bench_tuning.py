@@ -1,75 +1,322 @@
-"""What tuning gains on data sets with given embeddings: learn on train, ask test.
+"""What tuning gains on BEIR sets with embeddings, beside its peers: learn on train, ask test.
 
-Also how often shuffled answers are promoted: a promise that should not be made.
+Four parts, each on its own with its switch, all without one: `--quality` (every strategy and peer,
+promised against measured), `--few` (25 to 200 training queries), `--halves` (learn where documents
+are seen, be asked where they are not, and the other way round), and `--shuffles N` (answers dealt
+anew among the queries: a promise then is a false one). With `--save` the figures of parts that did
+not run are kept if they were measured on the same day and machine.
 """
 
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from common import arguments, finish
+from common import RESULTS, finish, machine
+from tuning_peers import (
+    PEERS,
+    Grades,
+    Lesson,
+    Set,
+    by_words,
+    judged,
+    ndcg,
+    nearest,
+    percent,
+    positive,
+    reciprocal_rank_fusion,
+    safe,
+)
 
 import ragtune
-from ragtune import _core
-from ragtune.evaluation import read_beir
 
-SETS = "scifact", "tatqa", "covidqa", "pubmedqa"
-SHUFFLES = 25
-
-
-def load(folder):
-    corpus, queries = (np.load(folder / f"{part}.minilm.f16.npy") for part in ("corpus", "queries"))
-    return read_beir(folder), corpus.astype(np.float32), queries.astype(np.float32)
+METRICS = "ndcg@10", "recall@1", "recall@10", "mrr@10"
+DEPTH = 100  # of the rankings that reciprocal rank fusion takes
+FEW, SEEDS = (25, 50, 100, 200), 3
+PARTS = {"shuffled", "quality", "halves", "few"}
+ALONE = "ridge", "contrastive", "low_rank"
 
 
-def test_scores(beir, rows, test):
-    qrels = ragtune.Qrels([beir.test.grades[q] for q in test])
-    scores = ragtune.evaluate(ragtune.Run(rows), qrels, ["ndcg@10"])["ndcg@10"]
-    trained = {row for grades in beir.train.grades for row in grades}
-    seen = np.array([any(row in trained for row in beir.test.grades[q]) for q in test])
+def note(text: str) -> None:
+    """Tell on stderr how far it is; stdout is for the figures."""
+    print(text, file=sys.stderr, flush=True)
+
+
+# -- quality ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ways:
+    """Collects what each way of ranking the test queries is worth."""
+
+    task: Set
+    figures: dict[str, Any]
+
+    @cached_property
+    def asked(self) -> list[int]:
+        return judged(self.task.beir.test.grades)
+
+    @cached_property
+    def slices(self) -> dict[str, Any]:
+        """Which test queries have a relevant document with a training query, and which none."""
+        trained = {row for grades in self.task.beir.train.grades for row in positive(grades)}
+        tests = [positive(self.task.beir.test.grades[q]) for q in self.asked]
+        seen = np.array([not trained.isdisjoint(rows) for rows in tests])
+        return {"all": np.ones_like(seen), "seen": seen, "unseen": ~seen}
+
+    def add(self, name: str, rows: Any, seconds: float | None = None, model: Any = None) -> None:
+        """Score a ranking; `seconds` are those of learning."""
+        grades = ragtune.Qrels([self.task.beir.test.grades[q] for q in self.asked])
+        scores = ragtune.evaluate(ragtune.Run(rows), grades, METRICS)
+        own = self.figures.setdefault(name, {})
+        for part, which in self.slices.items():
+            own[part] = {m: percent(s[which].mean()) for m, s in scores.items() if which.any()}
+        own["seconds"] = None if seconds is None else round(seconds, 2)
+        own["verdict"] = None if model is None else model.report.verdict.decision
+        shown = {part: own[part].get("ndcg@10") for part in self.slices}
+        note(f"  {name}: {shown} {own['seconds']} s {own['verdict'] or ''}")
+
+
+def promised(report: Any) -> dict[str, Any]:
+    """What the report says before the test split is asked."""
+    own: dict[str, Any] = {"verdict": report.verdict.decision, "reason": report.verdict.reason}
+    own["strategy"] = report.strategy
+    for name, part in report.slices.items():
+        change = part["ndcg@10"]
+        fields = ("before", "after", "difference", "lower", "upper")
+        own[name] = {field: percent(getattr(change, field)) for field in fields}
+    return own
+
+
+def quality(task: Set, alone: Sequence[str] = ALONE) -> dict[str, Any]:
+    """Every way beside every other, on the test split."""
+    ways = Ways(task, {})
+    train, asked = judged(task.beir.train.grades), task.vectors(ways.asked)
+    grades, texts = [task.beir.train.grades[q] for q in train], task.texts(ways.asked)
+    learned = task.vectors(train)
+    words = {"texts": task.beir.texts, "queries": task.texts(train)}
+    plans: dict[str, dict[str, Any]] = {name: {"strategy": name} for name in alone}
+    plans |= {"fusion": {"strategy": "fusion", **words}, "auto": words}
+    plans["auto, parts"] = {**words, "parts": task.parts}
+    for name, given in plans.items():
+        begin = time.perf_counter()
+        model = ragtune.fit(task.corpus, learned, grades, **given)
+        seconds = time.perf_counter() - begin
+        said = texts if "texts" in given else None
+        ways.add(f"ragtune {name}", model.rank(asked, said, k=10)[1], seconds, model)
+    ways.add("ragtune auto, adapter only", nearest(task.corpus, model.transform(asked)))
+    ways.figures["ragtune auto, adapter only"]["verdict"] = model.adapter_report.verdict.decision
+    for name, rows in safe(task, model, ways.asked).items():
+        ways.add(name, rows)
+    both = nearest(task.corpus, asked, DEPTH), by_words(task, texts, DEPTH)
+    ways.add("reciprocal rank fusion", reciprocal_rank_fusion(both, 10))
+    lesson = Lesson(task.corpus, learned, [sorted(positive(own)) for own in grades])
+    for name, peer in PEERS.items():
+        begin = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            moved = peer(lesson, asked)
+        ways.add(name, nearest(*moved), time.perf_counter() - begin)
     return {
-        name: round(100 * float(scores[part].mean()), 1) if part.any() else None
-        for name, part in (("all", seen | True), ("seen", seen), ("unseen", ~seen))
+        "train": len(train),
+        "test": {name: int(which.sum()) for name, which in ways.slices.items()},
+        "ways": ways.figures,
+        "promised": {"full": promised(model.report), "adapter": promised(model.adapter_report)},
     }
 
 
-def measure(folder):
-    beir, corpus, queries = load(folder)
-    begin = time.perf_counter()
-    model = ragtune.fit(corpus, queries, beir.train.grades)
-    seconds = time.perf_counter() - begin
-    test = [q for q, grades in enumerate(beir.test.grades) if grades]
-    asked = np.ascontiguousarray(queries[test])
-    frozen = _core.exact_search(corpus, asked, k=10)[1]
-    served = model.rank(asked, 10)[1]
+# -- promises under stress ----------------------------------------------------------------------
+
+
+def outcome(task: Set, model: Any, chosen: Sequence[int], grades: Grades) -> dict[str, Any]:
+    """Verdicts, and mean nDCG@10 differences on `chosen`: of what is served, and of what it is not.
+
+    `full` and `adapter` are what was learned, promoted or not, against the fixed mix and against
+    the frozen embeddings; `served` is what `rank` gives, against the best of all safe ones.
+    """
+    asked, texts = task.vectors(chosen), task.texts(chosen)
+    means = {name: ndcg(r, grades).mean() for name, r in safe(task, model, chosen).items()}
+    served = ndcg(model.rank(asked, texts, k=10)[1], grades).mean()
+    full = model.full.rank(model.sources, asked, texts, 10, learned=True)[1]
+    adapter = nearest(task.corpus, model.learned.apply(asked))
     return {
-        "verdict": model.report.verdict.decision,
-        "promised_ndcg@10": round(100 * model.report.overall["ndcg@10"].difference, 1),
-        "frozen": test_scores(beir, frozen, test),
-        "served": test_scores(beir, served, test),
-        "fit_seconds": round(seconds, 2),
+        "full_verdict": model.report.verdict.decision,
+        "adapter_verdict": model.adapter_report.verdict.decision,
+        "served_over_best_safe": percent(served - max(means.values())),
+        "served_over_mix": percent(served - means["best fixed mix"]),
+        "full_over_mix": percent(ndcg(full, grades).mean() - means["best fixed mix"]),
+        "adapter_over_frozen": percent(ndcg(adapter, grades).mean() - means["frozen"]),
     }
 
 
-def false_promises(folder):
-    beir, corpus, queries = load(folder)
-    asked = [q for q, grades in enumerate(beir.train.grades) if grades]
-    answers = [beir.train.grades[q] for q in asked]
-    promoted = 0
-    for seed in range(SHUFFLES):
-        order = np.random.default_rng(seed).permutation(len(answers))
-        model = ragtune.fit(corpus, queries[asked], [answers[i] for i in order], seed=seed)
-        promoted += model.report.verdict.decision == "promote"
-    return promoted
+def few(task: Set) -> dict[str, Any]:
+    """Learn from some of the training queries, and ask all of the test split."""
+    train, asked = judged(task.beir.train.grades), judged(task.beir.test.grades)
+    tests = [task.beir.test.grades[q] for q in asked]
+    curve = {}
+    for count in (c for c in FEW if c <= len(train)):
+        runs = []
+        for seed in range(SEEDS):
+            chosen = np.sort(np.random.default_rng(seed).permutation(train)[:count]).tolist()
+            model = task.fit(chosen, [task.beir.train.grades[q] for q in chosen], seed)
+            runs.append(outcome(task, model, asked, tests))
+        curve[str(count)] = runs
+        note(f"  {count} queries: {[run['served_over_best_safe'] for run in runs]}")
+    return curve
 
 
-def main():
-    options = arguments(__doc__)
-    if not options.data:
+def halves(task: Set) -> dict[str, Any]:
+    """Learn from one kind of question and be asked the other, over all queries of the set.
+
+    `unseen_asked`: half of the documents are set aside with all their questions; of the others
+    those with two questions or more teach. `seen_asked`: every document teaches with one
+    question, and is asked the others.
+    """
+    train, test = task.beir.train.grades, task.beir.test.grades
+    pool = {q: {**train[q], **test[q]} for q in range(len(train))}
+    first = {q: min(positive(own)) for q, own in pool.items() if len(positive(own)) == 1}
+    random = np.random.default_rng(0)
+    documents = random.permutation(sorted(set(first.values())))
+    aside = set(documents[: len(documents) // 2].tolist())
+    of: dict[int, list[int]] = {}
+    for q in random.permutation(list(first)).tolist():
+        of.setdefault(first[q], []).append(q)
+    cases = {
+        "unseen_asked": (
+            [q for row, own in of.items() if row not in aside and len(own) > 1 for q in own],
+            [q for row, own in of.items() if row in aside for q in own],
+        ),
+        "seen_asked": (
+            [own[0] for own in of.values()],
+            [q for own in of.values() for q in own[1:]],
+        ),
+    }
+    figures: dict[str, Any] = {}
+    for name, (teaching, asked) in cases.items():
+        if min(len(teaching), len(asked)) < 20:
+            figures[name] = None
+            continue
+        teaching, asked = sorted(teaching), sorted(asked)
+        model = task.fit(teaching, [pool[q] for q in teaching], 0)
+        figures[name] = {"train": len(teaching), "test": len(asked)}
+        figures[name] |= outcome(task, model, asked, [pool[q] for q in asked])
+        note(f"  {name}: {figures[name]}")
+    return figures
+
+
+def shuffled(task: Set, seeds: int) -> dict[str, Any]:
+    """Deal the answers anew among the training queries; count what is promoted.
+
+    And what it does to the test split: `served_over_frozen` (the worst seed) tells whether even a
+    model that is not promoted can be made to do harm by answers that are all wrong.
+    """
+    train, asked = judged(task.beir.train.grades), judged(task.beir.test.grades)
+    tests, vectors = [task.beir.test.grades[q] for q in asked], task.vectors(asked)
+    frozen = ndcg(nearest(task.corpus, vectors), tests).mean()
+    counts: dict[str, Any] = {"full": 0, "adapter": 0, "either": 0, "of": seeds}
+    worst = np.inf
+    for seed in range(seeds):
+        order = np.random.default_rng(seed).permutation(train)
+        model = task.fit(train, [task.beir.train.grades[q] for q in order], seed)
+        full = model.report.verdict.decision == "promote"
+        adapter = model.adapter_report.verdict.decision == "promote"
+        counts["full"] += full
+        counts["adapter"] += adapter
+        counts["either"] += full or adapter
+        served = ndcg(model.rank(vectors, task.texts(asked), k=10)[1], tests).mean()
+        worst = min(worst, served - frozen)
+        note(f"  seed {seed}: {model.report.verdict} served {percent(served - frozen):+}")
+    counts["served_over_frozen"] = percent(worst)
+    note(f"  shuffled: {counts}")
+    return counts
+
+
+# -- running and keeping ------------------------------------------------------------------------
+
+
+def options() -> argparse.Namespace:
+    data = os.environ.get("RAGTUNE_DATA")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(data) if data else None)
+    parser.add_argument("--sets", nargs="+", help="folders below --data; all of them without")
+    parser.add_argument("--shuffles", type=int, metavar="N", help="seeds of each set")
+    for part in ("quality", "few", "halves"):
+        parser.add_argument(f"--{part}", action="store_true")
+    parser.add_argument(
+        "--strategies", nargs="*", default=ALONE, help="those that learn an adapter alone"
+    )
+    parser.add_argument("--save", action="store_true", help="keep the figures in results/")
+    given = parser.parse_args()
+    if not given.data:
         raise SystemExit("--data: expected the folder of the data sets")
-    figures = {name: measure(options.data / name) for name in SETS}
-    promoted = {name: false_promises(options.data / name) for name in SETS}
-    figures["shuffled_answers_promoted"] = promoted | {"of": SHUFFLES, "each": True}
-    finish("tuning", figures, options.save)
+    if not (given.quality or given.few or given.halves or given.shuffles):
+        given.quality = given.few = given.halves = True
+        given.shuffles = 5
+    given.sets = given.sets or sorted(
+        path.parent.name for path in given.data.glob("*/corpus.minilm.f16.npy")
+    )
+    return given
+
+
+def kept() -> dict[str, Any]:
+    """Figures of this day and machine that another run has saved, by set."""
+    path = RESULTS / "tuning.json"
+    result = json.loads(path.read_text()) if path.is_file() else {}
+    if result.get("machine") != machine():
+        return {}
+    return {name: own for name, own in result["figures"].items() if not PARTS.isdisjoint(own)}
+
+
+def summarised(sets: dict[str, Any]) -> dict[str, Any]:
+    """The figures of all sets, and above them what docs/measured.md shows."""
+    for own in sets.values():
+        if "quality" in own:
+            ways, full = own["quality"]["ways"], own["quality"]["promised"]["full"]
+            best = ways["ragtune auto, parts"]
+            own |= {
+                "verdict": full["verdict"],
+                "promised_ndcg@10": full["overall"]["difference"],
+                "frozen": brief(ways["frozen"]),
+                "served": brief(best),
+                "fit_seconds": best["seconds"],
+            }
+    counts = {name: own["shuffled"] for name, own in sets.items() if "shuffled" in own}
+    total = {name: count["either"] for name, count in counts.items()}
+    of = min((count["of"] for count in counts.values()), default=0)
+    return sets | {"shuffled_answers_promoted": total | {"of": of, "each": True}}
+
+
+def brief(way: dict[str, Any]) -> dict[str, Any]:
+    return {part: way[part].get("ndcg@10") for part in ("all", "seen", "unseen")}
+
+
+def main() -> None:
+    given = options()
+    sets = kept() if given.save else {}
+    tasks = [Set.read(given.data / name) for name in given.sets]
+    parts = {
+        "shuffled": given.shuffles and (lambda task: shuffled(task, given.shuffles)),
+        "quality": given.quality and (lambda task: quality(task, given.strategies)),
+        "halves": given.halves and halves,
+        "few": given.few and few,
+    }
+    try:
+        for part, run in ((part, run) for part, run in parts.items() if run):
+            for task in tasks:
+                note(f"{part} {task.name}")
+                sets.setdefault(task.name, {})[part] = run(task)
+    finally:  # an interrupted run keeps what it has measured
+        finish("tuning", summarised(sets), given.save)
 
 
 if __name__ == "__main__":
