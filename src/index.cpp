@@ -188,8 +188,8 @@ MatrixView Index::compared(MatrixView queries, RowMajor<float>& unit) const {
 
 RowMajor<float> Index::scores(MatrixView queries, IdsView ids, int num_threads) const {
   if (ids.rows() != queries.rows())
-    throw std::invalid_argument("ids: expected " + std::to_string(queries.rows()) +
-                                " rows, got " + std::to_string(ids.rows()));
+    throw std::invalid_argument("ids: expected " + std::to_string(queries.rows()) + " rows, got " +
+                                std::to_string(ids.rows()));
   RowMajor<float> unit;
   const MatrixView asked = compared(queries, unit);
   const auto state = this->state();

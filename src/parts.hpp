@@ -49,8 +49,7 @@ class Parts {
   void for_each_part(std::int64_t row, Fn fn) const {
     const auto place = first_.find(row);
     if (place == first_.end()) return;
-    for (std::uint32_t part = place->second; part != END; part = next_[part])
-      fn(std::size_t(part));
+    for (std::uint32_t part = place->second; part != END; part = next_[part]) fn(std::size_t(part));
   }
 
   // What is kept in files: the planes of the codes (p, width), high then low, their scales
