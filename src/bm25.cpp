@@ -1,9 +1,7 @@
 #include "bm25.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <stdexcept>
-#include <unordered_set>
 
 #include "bm25_search.hpp"
 #include "parallel.hpp"
@@ -14,22 +12,6 @@ namespace {
 constexpr std::size_t MOST_DOCUMENTS = std::size_t(1) << 31;
 constexpr std::size_t BATCH_BYTES = std::size_t(1) << 30;  // bounds the terms of a segment
 constexpr std::size_t TOGETHER = 64;                       // texts that one thread reads at once
-
-void check_rows(std::span<const std::int64_t> rows, std::size_t texts) {
-  if (rows.size() != texts)
-    throw std::invalid_argument("rows: expected " + std::to_string(texts) + ", got " +
-                                std::to_string(rows.size()));
-  const bool rising = std::ranges::adjacent_find(rows, std::greater_equal<>()) == rows.end();
-  if (rising && (rows.empty() || rows.front() >= 0)) return;
-  std::unordered_set<std::int64_t> seen;
-  seen.reserve(rows.size());
-  for (const std::int64_t row : rows) {
-    if (row < 0) throw std::invalid_argument("rows: expected >= 0, got " + std::to_string(row));
-    if (!seen.insert(row).second)
-      throw std::invalid_argument("rows: expected distinct rows, got " + std::to_string(row) +
-                                  " twice");
-  }
-}
 
 // The texts as terms, in their order.
 Documents read(const std::string& language, Texts texts, int num_threads) {
@@ -78,7 +60,7 @@ void Bm25::publish(Bm25State next, int num_threads) {
 }
 
 void Bm25::add(std::span<const std::int64_t> rows, Texts texts, int num_threads) {
-  check_rows(rows, texts.size());
+  check_distinct("rows", rows, texts.size());
   thread_count(num_threads);  // throws
   const std::lock_guard lock(writer_);
   Bm25State next = *state_.get();

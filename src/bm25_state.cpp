@@ -82,28 +82,11 @@ void Bm25State::append(Postings postings, std::span<const std::int64_t> names) {
     segments.back() = std::move(both);
   }
   ids.append(names);
-  if (alive.all()) return;
-  auto bits = std::make_shared<Bits>(*alive.bits);
-  bits->resize(words_of(ids.size()));
-  for (std::size_t i = before; i < ids.size(); ++i) (*bits)[i >> 6] |= std::uint64_t(1) << (i & 63);
-  alive = {std::move(bits), alive.count + names.size()};
+  let_in(alive, before, ids.size());
 }
 
 std::size_t Bm25State::kill(std::span<const std::int64_t> names) {
-  std::vector<std::size_t> dead;
-  std::shared_ptr<Bits> bits;
-  for (const std::int64_t name : names) {
-    const std::int64_t document = ids.row_of(name);
-    if (document < 0 || !alive(std::size_t(document))) continue;
-    if (!bits) {  // readers keep the old ones
-      bits = alive.all() ? std::make_shared<Bits>(words_of(ids.size()), ~std::uint64_t(0))
-                         : std::make_shared<Bits>(*alive.bits);
-      alive = {bits, live()};
-    }
-    (*bits)[std::size_t(document) >> 6] &= ~(std::uint64_t(1) << (document & 63));
-    --alive.count;
-    dead.push_back(std::size_t(document));
-  }
+  std::vector<std::size_t> dead = take_out(alive, ids.size(), ids, names);
   std::ranges::sort(dead);
   std::size_t at = 0;
   for (Segment& segment : segments) {

@@ -39,6 +39,34 @@ void read_ids(std::span<const std::int64_t> wanted, const Ids& ids, Bits& bits) 
 
 }  // namespace
 
+void let_in(Allowed& alive, std::size_t before, std::size_t rows) {
+  if (alive.all()) return;
+  auto bits = std::make_shared<Bits>(*alive.bits);
+  bits->resize(words_of(rows));
+  for (std::size_t row = before; row < rows; ++row)
+    (*bits)[row >> 6] |= std::uint64_t(1) << (row & 63);
+  alive = {std::move(bits), alive.count + (rows - before)};
+}
+
+std::vector<std::size_t> take_out(Allowed& alive, std::size_t rows, const Ids& ids,
+                                  std::span<const std::int64_t> names) {
+  std::vector<std::size_t> out;
+  std::shared_ptr<Bits> bits;
+  for (const std::int64_t name : names) {
+    const std::int64_t row = ids.row_of(name);
+    if (row < 0 || !alive(std::size_t(row))) continue;
+    if (!bits) {
+      bits = alive.all() ? std::make_shared<Bits>(words_of(rows), ~std::uint64_t(0))
+                         : std::make_shared<Bits>(*alive.bits);
+      alive = {bits, alive.among(rows)};
+    }
+    (*bits)[std::size_t(row) >> 6] &= ~(std::uint64_t(1) << (row & 63));
+    --alive.count;
+    out.push_back(std::size_t(row));
+  }
+  return out;
+}
+
 Allowed filtered(const IdFilter& filter, const Ids& ids, const Allowed& alive) {
   if (!filter.mask && !filter.ids) return alive;
   const std::size_t rows = ids.size();

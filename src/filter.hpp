@@ -23,6 +23,14 @@ struct Allowed {
   bool operator()(std::size_t row) const { return all() || ((*bits)[row >> 6] >> (row & 63) & 1); }
 };
 
+// Lets the rows from `before` on in, of `rows` in all; readers of `alive` keep the bits they have.
+void let_in(Allowed& alive, std::size_t before, std::size_t rows);
+
+// Takes the rows of these ids out of `alive`, of `rows` in all; readers keep the bits they have.
+// Ids that are not there are passed over. -> the rows, in the order of the ids
+std::vector<std::size_t> take_out(Allowed& alive, std::size_t rows, const Ids& ids,
+                                  std::span<const std::int64_t> names);
+
 // Which ids may be found. Neither given: all.
 struct IdFilter {
   std::optional<std::span<const std::uint8_t>>

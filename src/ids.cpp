@@ -1,10 +1,32 @@
 #include "ids.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <unordered_set>
 
 #include "hash.hpp"
 
 namespace ragtune {
+
+void check_distinct(const char* name, std::span<const std::int64_t> ids, std::size_t count) {
+  const std::string what = std::string(name) + ": expected ";
+  if (ids.size() != count)
+    throw std::invalid_argument(what + std::to_string(count) + ", got " +
+                                std::to_string(ids.size()));
+  const bool rising = std::ranges::adjacent_find(ids, std::greater_equal<>()) == ids.end();
+  if (rising && (ids.empty() || ids.front() >= 0)) return;
+  std::unordered_set<std::int64_t> seen;
+  seen.reserve(ids.size());
+  for (const std::int64_t id : ids) {
+    if (id < 0) throw std::invalid_argument(what + ">= 0, got " + std::to_string(id));
+    if (!seen.insert(id).second)
+      throw std::invalid_argument(what + "distinct " + name + ", got " + std::to_string(id) +
+                                  " twice");
+  }
+}
+
 void Ids::begin_edit(std::uint64_t edit) {
   ids_.begin_edit(edit);
   places_.begin_edit(edit);

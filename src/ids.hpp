@@ -10,6 +10,10 @@
 
 namespace ragtune {
 
+// Throws std::invalid_argument, calling them `name`, unless there are `count` ids, all distinct and
+// >= 0.
+void check_distinct(const char* name, std::span<const std::int64_t> ids, std::size_t count);
+
 class Ids {
  public:
   std::size_t size() const { return size_; }

@@ -1,11 +1,7 @@
 #include "index.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
-#include <functional>
 #include <stdexcept>
-#include <unordered_set>
 
 #include "adapter.hpp"
 #include "parallel.hpp"
@@ -45,22 +41,6 @@ IndexOptions checked(const IndexOptions& options) {
   return options;
 }
 
-void check_ids(std::span<const std::int64_t> ids, std::ptrdiff_t n) {
-  if (std::ssize(ids) != n)
-    throw std::invalid_argument("ids: expected " + std::to_string(n) + ", got " +
-                                std::to_string(ids.size()));
-  const bool rising = std::ranges::adjacent_find(ids, std::greater_equal<>()) == ids.end();
-  if (rising && (ids.empty() || ids.front() >= 0)) return;
-  std::unordered_set<std::int64_t> seen;
-  seen.reserve(ids.size());
-  for (const std::int64_t id : ids) {
-    if (id < 0) throw std::invalid_argument("ids: expected >= 0, got " + std::to_string(id));
-    if (!seen.insert(id).second)
-      throw std::invalid_argument("ids: expected distinct ids, got " + std::to_string(id) +
-                                  " twice");
-  }
-}
-
 // Scores of longer vectors would overflow float32.
 void check_lengths(MatrixView vectors) {
   constexpr double MOST = 1e18;
@@ -74,49 +54,10 @@ void check_lengths(MatrixView vectors) {
 
 }  // namespace
 
-// A fork may come while another thread publishes or writes, and that thread is not in the child.
-// So the fork waits for the short lock, and in the child every index gets a new long one: what
-// its writer had not published is forgotten.
-struct Index::Forks {
-  std::mutex publishing;
-  std::unordered_set<Index*> indexes;
-
-  static Forks& get() {
-    static Forks* forks = new Forks;  // lives as long as any index
-    return *forks;
-  }
-  Forks() {
-    pthread_atfork([] { get().publishing.lock(); }, [] { get().publishing.unlock(); },
-                   [] {
-                     for (Index* index : get().indexes) new (&index->writer_) std::mutex;
-                     get().publishing.unlock();
-                   });
-  }
-};
-
 Index::Index(std::ptrdiff_t d, const IndexOptions& options)
     : d_(checked<std::ptrdiff_t>("d", d, 1, MAX_DIMENSIONS)),
       options_(checked(options)),
-      state_(std::make_shared<State>(std::size_t(d), options)) {
-  const std::lock_guard lock(Forks::get().publishing);
-  Forks::get().indexes.insert(this);
-}
-
-Index::~Index() {
-  const std::lock_guard lock(Forks::get().publishing);
-  Forks::get().indexes.erase(this);
-}
-
-std::shared_ptr<const State> Index::state() const {
-  const std::lock_guard lock(Forks::get().publishing);
-  return state_;
-}
-
-void Index::publish(State next) {
-  auto state = std::make_shared<const State>(std::move(next));
-  const std::lock_guard lock(Forks::get().publishing);
-  state_.swap(state);  // the old one ends after the lock, if nobody reads it
-}
+      state_(State(std::size_t(d), options)) {}
 
 std::vector<std::int64_t> Index::update(MatrixView vectors,
                                         std::optional<std::span<const std::int64_t>> ids,
@@ -124,11 +65,11 @@ std::vector<std::int64_t> Index::update(MatrixView vectors,
   if (vectors.cols() != d_)
     throw std::invalid_argument("vectors: expected " + std::to_string(d_) + " dimensions, got " +
                                 std::to_string(vectors.cols()));
-  if (ids) check_ids(*ids, vectors.rows());
+  if (ids) check_distinct("ids", *ids, std::size_t(vectors.rows()));
   check_lengths(vectors);
   thread_count(num_threads);  // throws
   const std::lock_guard lock(writer_);
-  State next = state()->edited();
+  State next = state_.get()->edited();
   if (next.rows.size() + std::size_t(vectors.rows()) > MAX_ROWS)
     throw std::invalid_argument("vectors: expected at most 2^31 in an index");
   const std::vector<std::int64_t> named = next.take_ids(ids, vectors.rows());
@@ -139,23 +80,23 @@ std::vector<std::int64_t> Index::update(MatrixView vectors,
   if (is_graph() && next.rows.size() > ALWAYS_EXACT &&
       next.rows.size() >= 2 * next.calibration.rows)
     next.calibration = ragtune::calibrate(next.graph, next.rows, next.alive, num_threads);
-  publish(std::move(next));
+  state_.set(std::move(next));
   return named;
 }
 
 std::size_t Index::remove(std::span<const std::int64_t> ids, int num_threads) {
   const std::lock_guard lock(writer_);
-  State next = state()->edited();
+  State next = state_.get()->edited();
   const std::size_t removed = next.kill(ids);
   if (2 * next.live() < next.rows.size()) next = next.compacted(options_, num_threads);
-  if (removed) publish(std::move(next));
+  if (removed) state_.set(std::move(next));
   return removed;
 }
 
 void Index::compact(int num_threads) {
   const std::lock_guard lock(writer_);
-  const auto old = state();
-  if (!old->alive.all()) publish(old->compacted(options_, num_threads));
+  const auto old = state_.get();
+  if (!old->alive.all()) state_.set(old->compacted(options_, num_threads));
 }
 
 void Index::calibrate(std::optional<MatrixView> queries, int num_threads) {
@@ -163,7 +104,7 @@ void Index::calibrate(std::optional<MatrixView> queries, int num_threads) {
     throw std::invalid_argument("queries: expected at least one of " + std::to_string(d_) +
                                 " dimensions");
   const std::lock_guard lock(writer_);
-  State next = *state();
+  State next = *state_.get();
   if (!is_graph() || next.live() == 0) return;
   RowMajor<float> unit;
   if (queries) unit = *queries;
@@ -172,7 +113,7 @@ void Index::calibrate(std::optional<MatrixView> queries, int num_threads) {
       queries ? ragtune::calibrate(next.graph, next.rows, next.alive,
                                    MatrixView(unit.data(), unit.rows(), unit.cols()), num_threads)
               : ragtune::calibrate(next.graph, next.rows, next.alive, num_threads);
-  publish(std::move(next));
+  state_.set(std::move(next));
 }
 
 MatrixView Index::compared(MatrixView queries, RowMajor<float>& unit) const {
@@ -192,7 +133,7 @@ RowMajor<float> Index::scores(MatrixView queries, IdsView ids, int num_threads) 
                                 std::to_string(ids.rows()));
   RowMajor<float> unit;
   const MatrixView asked = compared(queries, unit);
-  const auto state = this->state();
+  const auto state = state_.get();
   RowMajor<float> out = RowMajor<float>::Zero(ids.rows(), ids.cols());
   parallel_for(
       ids.rows(),
@@ -216,7 +157,7 @@ Ranking Index::search(MatrixView queries, std::int64_t k,
   const double recall = parameters.recall.value_or(DEFAULT_RECALL);
   if (!(recall > 0 && recall <= 1))
     throw std::invalid_argument("recall: expected in (0, 1], got " + std::to_string(recall));
-  const auto state = this->state();
+  const auto state = state_.get();
   const Allowed allowed = filtered(parameters.filter, state->ids, state->alive);
   const std::size_t there = allowed.among(state->rows.size());
   Ranking out{RowMajor<float>::Constant(queries.rows(), k, LOWEST),

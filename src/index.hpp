@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "published.hpp"
 #include "state.hpp"
 
 namespace ragtune {
@@ -27,7 +28,6 @@ class Index {
   // Throws std::invalid_argument unless 1 <= d <= 65536, 2 <= M <= 256, ef_construction is in
   // [1, 10000] and the names are known.
   Index(std::ptrdiff_t d, const IndexOptions& options);
-  ~Index();
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
@@ -67,22 +67,18 @@ class Index {
 
   std::ptrdiff_t dimensions() const { return d_; }
   const IndexOptions& options() const { return options_; }
-  std::size_t size() const { return state()->live(); }
-  Calibration calibration() const { return state()->calibration; }
+  std::size_t size() const { return state_.get()->live(); }
+  Calibration calibration() const { return state_.get()->calibration; }
 
  private:
-  struct Forks;
-
   // Queries (nq, d) as they are compared: of unit length, kept in `unit`, if need be.
   MatrixView compared(MatrixView queries, RowMajor<float>& unit) const;
-  std::shared_ptr<const State> state() const;
-  void publish(State next);
   bool is_graph() const { return options_.kind == "hnsw"; }
 
   const std::ptrdiff_t d_;
   const IndexOptions options_;
-  std::mutex writer_;  // held for as long as a change takes
-  std::shared_ptr<const State> state_;
+  WriterLock writer_;  // held for as long as a change takes
+  Published<State> state_;
 };
 
 }  // namespace ragtune

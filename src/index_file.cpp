@@ -224,7 +224,7 @@ void read_alive(const Reader& reader, const About& about, Allowed& alive) {
 }  // namespace
 
 void Index::save(const std::string& path, std::span<const std::int64_t> note) const {
-  const auto state = this->state();
+  const auto state = state_.get();
   const Rows& rows = state->rows;
   const Graph& graph = state->graph;
   const About about{FORMAT,
@@ -277,7 +277,7 @@ std::unique_ptr<Index> Index::load(const std::string& path, std::vector<std::int
       about.d, IndexOptions{METRICS[about.metric], KINDS[about.kind], STORES[about.store],
                             std::size_t(about.M), std::size_t(about.ef_construction),
                             std::uint64_t(about.seed)});
-  State state = *index->state();
+  State state = *index->state_.get();
   read_rows(reader, about, state.rows);
   read_graph(reader, about, state.graph);
   read_alive(reader, about, state.alive);
@@ -301,7 +301,7 @@ std::unique_ptr<Index> Index::load(const std::string& path, std::vector<std::int
   state.next_id = about.next_id;
   const auto noted = reader.read<std::int64_t>("note");
   note.assign(noted.begin(), noted.end());
-  index->publish(std::move(state));
+  index->state_.set(std::move(state));
   return index;
 }
 

@@ -67,13 +67,7 @@ void State::append(MatrixView vectors, std::span<const std::int64_t> names,
   }
   rows.code_new(num_threads);
   ids.append(names);
-  if (!alive.all()) {
-    auto bits = std::make_shared<Bits>(*alive.bits);
-    bits->resize(words_of(rows.size()));
-    for (std::size_t row = before; row < rows.size(); ++row)
-      (*bits)[row >> 6] |= std::uint64_t(1) << (row & 63);
-    alive = {std::move(bits), alive.count + names.size()};
-  }
+  let_in(alive, before, rows.size());
   link(before, options, num_threads);
 }
 
@@ -84,21 +78,7 @@ void State::link(std::size_t first, const IndexOptions& options, int num_threads
 }
 
 std::size_t State::kill(std::span<const std::int64_t> names) {
-  std::shared_ptr<Bits> bits;
-  std::size_t removed = 0;
-  for (const std::int64_t name : names) {
-    const std::int64_t row = ids.row_of(name);
-    if (row < 0 || !alive(std::size_t(row))) continue;
-    if (!bits) {  // readers keep the old ones
-      bits = alive.all() ? std::make_shared<Bits>(words_of(rows.size()), ~std::uint64_t(0))
-                         : std::make_shared<Bits>(*alive.bits);
-      alive = {bits, live()};
-    }
-    (*bits)[std::size_t(row) >> 6] &= ~(std::uint64_t(1) << (row & 63));
-    --alive.count;
-    ++removed;
-  }
-  return removed;
+  return take_out(alive, rows.size(), ids, names).size();
 }
 
 State State::compacted(const IndexOptions& options, int num_threads) const {
