@@ -30,13 +30,80 @@ Question question(const Bm25State& state, const Weights& weights, std::vector<Te
   return out;
 }
 
+namespace {
+
+constexpr std::size_t SIDE_BY_SIDE = 8;
+constexpr std::size_t MOST_DOCUMENTS = 0xFFFF;  // that marks can tell apart
+constexpr std::size_t LOOKUP = 12;  // postings are read in the time in which one is looked up
+
+// The places of SIDE_BY_SIDE documents in a list that is not empty, NONE where it lacks them. The
+// processor waits for the memory of all of them at once, and no branch is guessed wrong.
+void look_up(std::span<const std::uint16_t> list, const std::uint16_t* documents,
+             std::uint32_t* places) {
+  std::uint32_t at[SIDE_BY_SIDE] = {};
+  for (auto count = std::uint32_t(list.size()); count > 1;) {
+    const std::uint32_t half = count / 2;
+    for (std::size_t i = 0; i < SIDE_BY_SIDE; ++i)
+      at[i] += half * std::uint32_t(list[at[i] + half - 1] < documents[i]);
+    count -= half;
+  }
+  for (std::size_t i = 0; i < SIDE_BY_SIDE; ++i)
+    places[i] = list[at[i]] == documents[i] ? at[i] : NONE;
+}
+
+// Calls fn(i, place) for the place in a list of each documents[i] that it has. `marks` are 0 for
+// each document of the segment, before and after.
+template <class Fn>
+void for_each_found(std::span<const std::uint16_t> list, std::span<const std::uint16_t> documents,
+                    std::span<std::uint16_t> marks, Fn fn) {
+  if (list.size() < LOOKUP * documents.size()) {
+    for (std::uint32_t place = 0; place < list.size(); ++place)
+      if (const std::uint16_t mark = marks[list[place]]) fn(mark - 1u, place);
+    return;
+  }
+  for (std::size_t i = 0; i < documents.size(); i += SIDE_BY_SIDE) {
+    std::uint16_t asked[SIDE_BY_SIDE];
+    std::uint32_t places[SIDE_BY_SIDE];
+    for (std::size_t j = 0; j < SIDE_BY_SIDE; ++j)
+      asked[j] = documents[std::min(i + j, documents.size() - 1)];
+    look_up(list, asked, places);
+    for (std::size_t j = 0; j < SIDE_BY_SIDE && i + j < documents.size(); ++j)
+      if (places[j] != NONE) fn(i + j, places[j]);
+  }
+}
+
+// Adds the scores of some documents of segment s to sums, each in the order of the terms.
+void score_documents(const Searched& in, const Question& question, std::size_t s,
+                     std::span<const std::uint16_t> documents, double* sums) {
+  const Postings& postings = *in.state.segments[s].postings;
+  thread_local std::vector<std::uint16_t> marks(SEGMENT_DOCUMENTS);
+  thread_local std::vector<double> normalizers;
+  normalizers.clear();
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    marks[documents[i]] = std::uint16_t(i + 1);
+    normalizers.push_back(in.weights.normalizer(postings.lengths[documents[i]]));
+  }
+  for (std::size_t t = 0; t < question.weights.size(); ++t) {
+    const std::uint32_t number = question.lists[t * in.state.segments.size() + s];
+    if (number == NO_LIST) continue;
+    const std::uint32_t first = postings.offsets[number];
+    const std::span list(postings.documents.data() + first, postings.offsets[number + 1] - first);
+    for_each_found(list, documents, marks, [&](std::size_t i, std::uint32_t place) {
+      sums[i] +=
+          question.weights[t] * in.weights.present(postings.counts[first + place], normalizers[i]);
+    });
+  }
+  for (const std::uint16_t document : documents) marks[document] = 0;
+}
+
+}  // namespace
+
 void score_candidates(const Searched& in, const Question& question,
                       std::span<const std::int64_t> candidates, float* scores) {
   struct Wanted {
     std::uint32_t document, place;
   };
   thread_local std::vector<Wanted> wanted;
-  thread_local std::vector<double> sums;
   wanted.clear();
   for (std::uint32_t i = 0; i < candidates.size(); ++i) {
     scores[i] = 0;
@@ -45,31 +112,28 @@ void score_candidates(const Searched& in, const Question& question,
       wanted.push_back({std::uint32_t(document), i});
   }
   std::ranges::sort(wanted, {}, &Wanted::document);
-  const std::size_t segments = in.state.segments.size();
-  for (std::size_t s = 0, begin = 0, end = 0; s < segments; ++s, begin = end) {
+  for (std::size_t s = 0, begin = 0, end = 0; s < in.state.segments.size(); begin = end) {
     const Segment& segment = in.state.segments[s];
-    while (end < wanted.size() && wanted[end].document < segment.first + segment.size()) ++end;
-    if (begin == end) continue;
-    sums.assign(end - begin, 0);
-    for (std::size_t t = 0; t < question.weights.size(); ++t) {
-      const std::uint32_t number = question.lists[t * segments + s];
-      if (number == NO_LIST) continue;
-      const std::uint32_t first = segment.postings->offsets[number];
-      const List list{.postings = segment.impacts->postings.data() + first,
-                      .counts = segment.postings->counts.data() + first,
-                      .size = segment.postings->offsets[number + 1] - first};
-      std::uint32_t at = 0;
-      for (std::size_t i = begin; i < end; ++i) {
-        const auto document = std::uint32_t(wanted[i].document - segment.first);
-        at = list.seek(at, document);
-        if (at == list.size) break;
-        if (document_of(list.postings[at]) != document) continue;
-        const double normalizer = in.weights.normalizer(segment.postings->lengths[document]);
-        sums[i - begin] += question.weights[t] * in.weights.present(list.count(at), normalizer);
-      }
+    thread_local std::vector<std::uint16_t> documents;
+    thread_local std::vector<double> sums;
+    documents.clear();
+    for (; end < wanted.size() && wanted[end].document < segment.first + segment.size(); ++end) {
+      const auto document = std::uint16_t(wanted[end].document - segment.first);
+      if (!documents.empty() && documents.back() == document) continue;
+      if (documents.size() == MOST_DOCUMENTS) break;
+      documents.push_back(document);
     }
-    for (std::size_t i = begin; i < end; ++i)
-      if (sums[i - begin] > 0) scores[wanted[i].place] = float(question.base + sums[i - begin]);
+    if (begin == end) {
+      ++s;
+      continue;
+    }
+    sums.assign(documents.size(), 0);
+    score_documents(in, question, s, documents, sums.data());
+    std::size_t own = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      own += i > begin && wanted[i].document != wanted[i - 1].document;
+      if (sums[own] > 0) scores[wanted[i].place] = float(question.base + sums[own]);
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 #include "pointwise.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "parallel.hpp"
 #include "simd.hpp"
@@ -35,6 +37,32 @@ RowMajor<float> candidate_scores(MatrixView corpus, MatrixView queries, IdsView 
         }
       },
       num_threads);
+  return out;
+}
+
+RowMajor<std::int64_t> united(std::span<const IdsView> proposals, int num_threads) {
+  const std::ptrdiff_t nq = proposals.empty() ? 0 : proposals[0].rows();
+  for (const IdsView& rows : proposals)
+    if (rows.rows() != nq)
+      throw std::invalid_argument("proposals: expected " + std::to_string(nq) + " rows, got " +
+                                  std::to_string(rows.rows()));
+  std::vector<std::vector<std::int64_t>> found(static_cast<std::size_t>(nq));
+  parallel_for(
+      nq,
+      [&](std::ptrdiff_t q) {
+        auto& own = found[std::size_t(q)];
+        for (const IdsView& rows : proposals)
+          for (std::ptrdiff_t i = 0; i < rows.cols(); ++i)
+            if (rows(q, i) >= 0) own.push_back(rows(q, i));
+        std::ranges::sort(own);
+        own.erase(std::unique(own.begin(), own.end()), own.end());
+      },
+      num_threads);
+  std::size_t width = 1;
+  for (const auto& own : found) width = std::max(width, own.size());
+  RowMajor<std::int64_t> out = RowMajor<std::int64_t>::Constant(nq, std::ptrdiff_t(width), -1);
+  for (std::ptrdiff_t q = 0; q < nq; ++q)
+    std::ranges::copy(found[std::size_t(q)], out.row(q).data());
   return out;
 }
 

@@ -12,4 +12,8 @@ namespace ragtune {
 RowMajor<float> candidate_scores(MatrixView corpus, MatrixView queries, IdsView candidates,
                                  int num_threads = 0);
 
+// Proposals (nq, k_i) of rows, -1 for none -> each question's rows once, ascending, -1 padded to
+// the longest and to one column at least. Throws std::invalid_argument if nq differs.
+RowMajor<std::int64_t> united(std::span<const IdsView> proposals, int num_threads = 0);
+
 }  // namespace ragtune

@@ -137,6 +137,19 @@ def test_score_and_search_give_the_same_bits():
     np.testing.assert_array_equal(index.score(queries, rows), scores)
 
 
+def test_scores_do_not_depend_on_how_many_candidates_are_asked_for():
+    n = 70_000  # more than a segment has documents
+    index = _core.Bm25("english")
+    index.add(np.arange(n), [f"apple w{i % 7}x" for i in range(n)])
+    rows = np.arange(n)[None]
+    whole = index.score(["apple w3x"], rows)
+    few = [index.score(["apple w3x"], rows[:, i : i + 5]) for i in (0, 65_533, n - 5)]
+    for first, part in zip((0, 65_533, n - 5), few, strict=True):
+        np.testing.assert_array_equal(part, whole[:, first : first + 5])
+    twice = index.score(["apple w3x"], np.array([[3, 3, 4, 3]]))
+    assert twice[0, 0] == twice[0, 1] == twice[0, 3] > twice[0, 2]
+
+
 def test_equal_scores_come_in_the_order_of_rows():
     rows = np.random.default_rng(0).permutation(5000)
     index = built(["same text"] * 5000, rows=rows)

@@ -34,7 +34,7 @@ LAYERS = [
     {"demo", "cli"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
-           "adapters", "crossfit", "overlay", "legs", "fusion", "full_model", "model", "model_file",
+           "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model", "model_file",
            "memory", "learning",
            "registry", "chunk_index", "chunk_words", "files", "cli"}  # fmt: skip
 

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ragtune import _core
 from ragtune.features import (
-    HINGES,
     LEGS,
-    SCALE,
     Line,
     likeness,
     names_of,
@@ -18,6 +17,7 @@ from ragtune.features import (
 )
 from ragtune.legs import Legs
 
+HINGES, SCALE = (0.6, 0.75, 0.9), 4.0
 SIZES = dict(nq=st.integers(1, 6), c=st.integers(1, 8), seed=st.integers(0, 99))
 
 
@@ -116,7 +116,7 @@ def test_what_the_seen_expert_weighs_agrees_with_its_definition(nq, c, seed, wor
     memory = np.nan_to_num(legs.scores["memory"].astype(np.float64), nan=0)
     means = oracle.standardized(memory, legs.mask)
     beside = oracle.standardized(legs.scores["words"], legs.mask) if words else means
-    expected = np.zeros((nq, c, len(HINGES) + 4))
+    expected = np.zeros((nq, c, _core.MEMORY_FEATURES))
     for q in range(nq):
         own = sorted(memory[q, legs.mask[q]])
         padded = [-1.0] * (c - len(own)) + own
@@ -138,11 +138,11 @@ def test_what_the_seen_expert_weighs_agrees_with_its_definition(nq, c, seed, wor
 def test_what_tells_of_a_question_agrees_with_its_definition(nq, c, seed):
     rng = np.random.default_rng(seed)
     mask = np.arange(c) < rng.integers(1, c + 1, size=nq)[:, None]
-    memory = np.where(mask, rng.uniform(0, 1, size=(nq, c)), -1)
+    memory = np.where(mask, rng.uniform(0, 1, size=(nq, c)), -1).astype(np.float32)
     base = np.where(mask, rng.normal(size=(nq, c)), -np.inf)
     found = of_questions(memory, base)
     for q in range(nq):
-        m, b = memory[q], base[q]
+        m, b = memory[q].astype(np.float64), base[q]
         likest, first = int(m.argmax()), int(b.argmax())
         best, gap = m[likest], b[likest] - b[first]
         rivals, others = sorted(np.delete(m, likest)), sorted(np.delete(b, first))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_features import some_legs
 
-from ragtune import features
+from ragtune import _core, features
 from ragtune.features import Line
 from ragtune.fusion import (
     TRUST_PENALTY,
@@ -27,8 +27,8 @@ NAMES = ("dense", "words")
 def some_expert(seed, shift=0.0):
     rng = np.random.default_rng(seed)
     trust = Trust(rng.normal(size=10), rng.uniform(0.5, 2, size=10), rng.normal(size=11))
-    wide = len(features.HINGES) + 4
-    return SeenExpert(rng.normal(size=2), rng.normal(size=2 + wide), Line(0.2, 0.4), trust, shift)
+    wide = 2 + _core.MEMORY_FEATURES
+    return SeenExpert(rng.normal(size=2), rng.normal(size=wide), Line(0.2, 0.4), trust, shift)
 
 
 def filled_legs(nq, c, seed):

@@ -12,7 +12,9 @@ __all__: list[str] = [
     "Adapter",
     "Bm25",
     "Index",
+    "MEMORY_FEATURES",
     "Parts",
+    "QUESTION_FEATURES",
     "QuestionMemory",
     "RidgeStatistics",
     "available_kernels",
@@ -29,23 +31,28 @@ __all__: list[str] = [
     "fusion_loss",
     "hard_negatives",
     "kernels_in_use",
+    "memory_features",
     "multiply",
     "multiply_first_transposed",
     "multiply_transposed",
     "nudge",
     "partition",
+    "question_features",
     "randomization_test",
     "read_artifact",
     "read_jsonl",
     "relevant_ranks",
     "sampled_loss",
     "shrunk_to_identity",
+    "softmax",
     "squared_distance",
     "squared_distance_bf16",
+    "standardized",
     "thread_count",
     "throw_in_parallel",
     "tokens",
     "train_contrastive",
+    "united",
     "write_artifact",
 ]
 
@@ -428,6 +435,17 @@ def hard_negatives(
     """
 
 def kernels_in_use() -> str: ...
+def memory_features(
+    memory: numpy.typing.NDArray[numpy.float32],
+    words: numpy.typing.NDArray[numpy.float32],
+    mask: numpy.typing.NDArray[numpy.bool],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+    """
+    -> (nq * c, MEMORY_FEATURES)
+    """
+
 def multiply(
     a: numpy.typing.NDArray[numpy.float32],
     b: numpy.typing.NDArray[numpy.float32],
@@ -498,6 +516,16 @@ def partition(
     Log partition function (nq,), mean row (nq, d) and best rows (nq, keep) of the softmax.
     """
 
+def question_features(
+    memory: numpy.typing.NDArray[numpy.float32],
+    base: numpy.typing.NDArray[numpy.float64],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float64], "[m, n]"]:
+    """
+    -> (nq, QUESTION_FEATURES)
+    """
+
 def randomization_test(
     differences: numpy.typing.NDArray[numpy.float64],
     groups: numpy.typing.NDArray[numpy.int32],
@@ -562,12 +590,32 @@ def shrunk_to_identity(
     I + alpha (w - I). -> (d, d)
     """
 
+def softmax(
+    scores: numpy.typing.NDArray[numpy.float64],
+    mask: numpy.typing.NDArray[numpy.bool],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float64], "[m, n]"]:
+    """
+    Shares (nq, c) of each question's candidates.
+    """
+
 def squared_distance(
     set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.float32]
 ) -> float: ...
 def squared_distance_bf16(
     set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.uint16]
 ) -> float: ...
+def standardized(
+    scores: list[numpy.typing.NDArray[numpy.float32]],
+    mask: numpy.typing.NDArray[numpy.bool],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+    """
+    Scores (nq, c) of each leg -> (nq * c, legs).
+    """
+
 def thread_count(requested: typing.SupportsInt | typing.SupportsIndex = 0) -> int:
     """
     Threads that a call asking for `requested` (0: all) gets.
@@ -619,7 +667,19 @@ def train_contrastive(
     Learn a residual by InfoNCE; validation is (queries, offsets, rows, grades). -> kind, matrices, loss (epochs,), validation (epochs + 1,), best_epoch, steps, measured, cancelled
     """
 
+def united(
+    proposals: list[numpy.typing.NDArray[numpy.int64]],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"]:
+    """
+    Each question's rows once, ascending, -1 padded. -> (nq, c)
+    """
+
 def write_artifact(path: str, arrays: collections.abc.Mapping[str, numpy.ndarray]) -> None:
     """
     Writes named (rows, columns) arrays to path, atomically.
     """
+
+MEMORY_FEATURES: int = 7
+QUESTION_FEATURES: int = 10

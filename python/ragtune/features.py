@@ -1,7 +1,8 @@
 """Numbers that experts weigh: of each candidate, and of each question as a whole.
 
 Scores of a leg mean nothing across questions, so each is brought to mean 0 and deviation 1 over
-the candidates of its question. Likeness to a stored question does mean the same everywhere.
+the candidates of its question. Likeness to a stored question does mean the same everywhere. The
+formulas stand in src/features.hpp.
 """
 
 from __future__ import annotations
@@ -11,23 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ragtune.legs import Legs
+from ragtune import _core
+from ragtune.legs import Legs, threads
 
 Floats = NDArray[np.float32]
 
 LEGS = ("dense", "adapted", "words", "phrases", "characters", "part", "adapted_part")
-HINGES = (0.6, 0.75, 0.9)  # likenesses from which one more slope counts
-SCALE = 4.0  # brings likenesses, which differ by tenths, to the size of the others
 
 
 def standardized(scores: Floats, mask: NDArray[np.bool_]) -> Floats:
     """Mean 0 and deviation 1 over each question's candidates, 0 elsewhere; (nq, c)."""
-    count = np.maximum(mask.sum(axis=1, keepdims=True), 1)
-    inside = np.where(mask, scores, 0)
-    mean = inside.sum(axis=1, keepdims=True) / count
-    centred = np.where(mask, inside - mean, 0)
-    deviation = np.sqrt((centred * centred).sum(axis=1, keepdims=True) / count)
-    return np.asarray(centred / (deviation + 1e-6), dtype=np.float32)
+    return _core.standardized([_floats(scores)], mask).reshape(mask.shape)
 
 
 def names_of(legs: Legs) -> tuple[str, ...]:
@@ -37,12 +32,11 @@ def names_of(legs: Legs) -> tuple[str, ...]:
 
 def of_legs(legs: Legs, names: tuple[str, ...]) -> Floats:
     """Standardised scores (nq, c, f) of the legs by name; a leg that is missing says nothing."""
-    nothing = np.zeros(legs.rows.shape, dtype=np.float32)
-    columns = [
-        standardized(legs.scores[name], legs.mask) if name in legs.scores else nothing
-        for name in names
-    ]
-    return np.stack(columns, axis=-1)
+    mask, many = legs.mask, threads(len(legs.rows))
+    nothing = np.zeros(mask.shape, dtype=np.float32)
+    scores = [_floats(legs.scores.get(name, nothing)) for name in names]
+    values = _core.standardized(scores, mask, num_threads=many)
+    return values.reshape(*mask.shape, len(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +74,10 @@ def of_memory(legs: Legs) -> Floats:
 
     It takes for granted that the document has questions: one without is like none, 0.
     """
-    memory = np.where(legs.mask, np.nan_to_num(legs.scores["memory"], nan=0.0), -1)
-    ordered = np.sort(memory, axis=1)
-    best = ordered[:, -1:]
-    second = ordered[:, -2:-1] if memory.shape[1] > 1 else best
-    words = legs.scores.get("words")
-    columns = [
-        *(SCALE * np.maximum(memory - hinge, 0) for hinge in HINGES),
-        standardized(memory, legs.mask),
-        SCALE * np.where(memory >= best, best - second, 0),
-        SCALE * (memory - best),
-        memory * standardized(words if words is not None else memory, legs.mask),
-    ]
-    inside = legs.mask[..., None]
-    return np.where(inside, np.stack(columns, axis=-1), 0).astype(np.float32)
+    memory, mask, many = _floats(legs.scores["memory"]), legs.mask, threads(len(legs.rows))
+    words = _floats(legs.scores.get("words", np.nan_to_num(memory)))
+    values = _core.memory_features(memory, words, mask, num_threads=many)
+    return values.reshape(*mask.shape, _core.MEMORY_FEATURES)
 
 
 def of_questions(memory: Floats, base: Floats) -> NDArray[np.float64]:
@@ -103,24 +87,9 @@ def of_questions(memory: Floats, base: Floats) -> NDArray[np.float64]:
         memory: Likeness of each candidate (nq, c), -1 for padding.
         base: Scores (nq, c) without memory, -inf for padding.
     """
-    each, top = np.arange(len(memory)), memory.argmax(axis=1)
-    ordered, ranked = np.sort(memory, axis=1), np.sort(base, axis=1)
-    best = ordered[:, -1]
-    lead = best - (ordered[:, -2] if memory.shape[1] > 1 else best)
-    own = base[each, top]
-    highest = np.where(np.isfinite(ranked[:, -1]), ranked[:, -1], 0)
-    gap = np.maximum(own - highest, -50)
-    second = ranked[:, -2] if base.shape[1] > 1 else ranked[:, -1]
-    columns = [
-        best,
-        np.maximum(best - 0.6, 0),
-        np.maximum(best - 0.8, 0),
-        lead,
-        gap,
-        1 / (1 + (base > own[:, None]).sum(axis=1)),
-        best * (gap >= 0),
-        np.minimum(highest - np.where(np.isfinite(second), second, highest), 50),
-        memory[each, base.argmax(axis=1)],
-        best * gap,
-    ]
-    return np.stack(columns, axis=1).astype(np.float64)
+    own = np.ascontiguousarray(base, dtype=np.float64)
+    return _core.question_features(_floats(memory), own, num_threads=threads(len(memory)))
+
+
+def _floats(scores: NDArray[np.floating]) -> Floats:
+    return np.ascontiguousarray(scores, dtype=np.float32)

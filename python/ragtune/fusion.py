@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ragtune import _core, features
 from ragtune.features import Floats, Line
-from ragtune.legs import Legs
+from ragtune.legs import Legs, threads
 
 Weights = NDArray[np.float64]
 
@@ -95,8 +95,8 @@ class Fusion:
             return softmax(values @ self.weights, legs.mask).astype(np.float32)
         expert = self.seen
         base = values @ expert.base
+        trust = self._trust(legs, base)[:, None]
         both = np.concatenate([values, features.of_memory(legs)], axis=-1)
-        trust = self.trust(legs)[:, None]
         mixed = trust * softmax(both @ expert.weights, legs.mask)
         return (mixed + (1 - trust) * softmax(base, legs.mask)).astype(np.float32)
 
@@ -104,7 +104,10 @@ class Fusion:
         """How far each question (nq,) is left to the expert with stored questions, in [0, 1]."""
         if self.seen is None:
             return np.zeros(len(legs.rows))
-        base = features.of_legs(legs, self.names) @ self.seen.base
+        return self._trust(legs, features.of_legs(legs, self.names) @ self.seen.base)
+
+    def _trust(self, legs: Legs, base: Weights) -> Weights:
+        assert self.seen is not None
         memory = features.likeness(legs, self.seen.line)
         inputs = features.of_questions(memory, np.where(legs.mask, base, -np.inf))
         return self.seen.trust(inputs, self.seen.shift)
@@ -112,11 +115,8 @@ class Fusion:
 
 def softmax(scores: NDArray[np.floating], mask: NDArray[np.bool_]) -> Weights:
     """Over each question's candidates; 0 for padding, (nq, c)."""
-    masked = np.where(mask, scores, -np.inf)
-    most = masked.max(axis=1, keepdims=True)
-    powers = np.exp(masked - np.where(np.isfinite(most), most, 0))
-    shares: Weights = powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-300)
-    return shares
+    own = np.ascontiguousarray(scores, dtype=np.float64)
+    return _core.softmax(own, mask, num_threads=threads(len(own)))
 
 
 def fixed_mix(names: tuple[str, ...], share: float) -> Weights:

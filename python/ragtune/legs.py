@@ -114,14 +114,8 @@ class Legs:
 
 def union(proposals: Sequence[Rows]) -> Rows:
     """Each query's proposals once, in ascending order, -1 padded; (nq, c)."""
-    rows = np.sort(np.concatenate(proposals, axis=1), axis=1)
-    repeated = np.zeros(rows.shape, dtype=bool)
-    repeated[:, 1:] = rows[:, 1:] == rows[:, :-1]
-    last = np.iinfo(np.int64).max
-    rows = np.sort(np.where(repeated | (rows < 0), last, rows), axis=1)
-    width = max(int((rows < last).sum(axis=1).max(initial=0)), 1)
-    rows = rows[:, :width]
-    return np.ascontiguousarray(np.where(rows == last, -1, rows))
+    own = [np.ascontiguousarray(rows, dtype=np.int64) for rows in proposals]
+    return _core.united(own, num_threads=threads(len(own[0])))
 
 
 def propose(sources: Sources, questions: Questions, depth: int = DEPTH) -> list[Rows]:

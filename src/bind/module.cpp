@@ -9,6 +9,7 @@ void bind_artifact(py::module_&);
 void bind_bm25(py::module_&);
 void bind_bootstrap(py::module_&);
 void bind_contrastive(py::module_&);
+void bind_features(py::module_&);
 void bind_fusion(py::module_&);
 void bind_index(py::module_&);
 void bind_jsonl(py::module_&);
@@ -33,6 +34,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   ragtune::bind_bm25(m);
   ragtune::bind_bootstrap(m);
   ragtune::bind_contrastive(m);
+  ragtune::bind_features(m);
   ragtune::bind_fusion(m);
   ragtune::bind_index(m);
   ragtune::bind_jsonl(m);

@@ -15,6 +15,16 @@ void bind_pointwise(py::module_& m) {
       py::arg("corpus").noconvert(), py::arg("queries").noconvert(),
       py::arg("candidates").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil(),
       "q.x of each candidate, 0 where it is -1. -> (nq, c)");
+  m.def(
+      "united",
+      [](const std::vector<Array<std::int64_t>>& proposals, int num_threads) {
+        std::vector<IdsView> views;
+        for (const auto& one : proposals) views.push_back(ids(one, "proposals"));
+        const py::gil_scoped_release release;
+        return united(views, num_threads);
+      },
+      py::arg("proposals").noconvert(), py::kw_only(), py::arg("num_threads") = 0,
+      "Each question's rows once, ascending, -1 padded. -> (nq, c)");
 }
 
 }  // namespace ragtune
