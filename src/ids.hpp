@@ -17,6 +17,9 @@ void check_distinct(const char* name, std::span<const std::int64_t> ids, std::si
 class Ids {
  public:
   std::size_t size() const { return size_; }
+  std::size_t size_bytes() const {
+    return ids_.size() * sizeof(std::int64_t) + places_.size() * sizeof(std::uint32_t);
+  }
   bool are_rows() const { return ids_.size() == 0; }
 
   std::int64_t of_row(std::size_t row) const { return are_rows() ? std::int64_t(row) : ids_[row]; }

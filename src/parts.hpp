@@ -5,36 +5,46 @@
 //
 //   best(q, row) = max over the parts x of row of  q.x / |x|
 //
-// Only candidates are scored: what another leg has found, not the corpus. One writer or any
-// number of readers at a time.
+// Only candidates are scored: what another leg has found, not the corpus.
 #pragma once
 
-#include <unordered_map>
 #include <vector>
 
 #include "codes.hpp"
+#include "ids.hpp"
+#include "published.hpp"
 
 namespace ragtune {
 
-class Parts {
+// What is kept in files: the planes of the codes (p, width), high then low, their scales (p,) and
+// rows (p,), in the order in which they were added.
+struct StoredParts {
+  RowMajor<std::uint8_t> codes;
+  std::vector<float> scales;
+  std::vector<std::int64_t> rows;
+};
+
+// One state of the parts. A copy shares all with the original, until it is edited.
+class PartsState {
  public:
   // Throws std::invalid_argument if d < 1.
-  explicit Parts(std::ptrdiff_t d);
-
-  // vectors (p, d), rows (p,); a row keeps the parts that it has. All or none are added.
-  // Throws std::invalid_argument if shapes differ, a row is below 0, or there are 2^31 parts.
-  void add(MatrixView vectors, std::span<const std::int64_t> rows);
-
-  // Forgets all parts of these rows and returns how many; unknown rows are passed over.
-  std::int64_t remove(std::span<const std::int64_t> rows);
+  explicit PartsState(std::ptrdiff_t d);
 
   std::ptrdiff_t dimensions() const { return std::ptrdiff_t(encoder_.dimensions()); }
-  std::ptrdiff_t size() const { return std::ptrdiff_t(scales_.size()) - dead_; }
+  std::ptrdiff_t size() const { return std::ptrdiff_t(ids_.size() - dead_); }
   std::size_t size_bytes() const;
 
-  // queries (nq, d), candidates (nq, c), -1 is none -> (nq, c); NaN where a row has no part.
-  // Throws std::invalid_argument if shapes differ.
-  RowMajor<float> best(MatrixView queries, IdsView candidates, int num_threads = 0) const;
+  // Must be called on a copy before it is changed.
+  void begin_edit();
+  // See Parts.
+  void add(MatrixView vectors, std::span<const std::int64_t> rows, int num_threads);
+  std::int64_t remove(std::span<const std::int64_t> rows);
+  void restore(const StoredParts& stored);
+  StoredParts stored() const;
+
+  // The nearest part of each of `count` rows, NaN where there is none. -> out
+  void best_of(const float* query, const std::int64_t* rows, std::ptrdiff_t count,
+               float* out) const;
 
   // The rows of the parts nearest to query (d,), best first, each once, at most k; all parts are
   // scored. Ties by row.
@@ -47,43 +57,64 @@ class Parts {
   // none was removed.
   template <class Fn>
   void for_each_part(std::int64_t row, Fn fn) const {
-    const auto place = first_.find(row);
-    if (place == first_.end()) return;
-    for (std::uint32_t part = place->second; part != END; part = next_[part]) fn(std::size_t(part));
+    const std::int64_t newest = row < 0 ? -1 : ids_.row_of(row);
+    if (newest < 0) return;
+    for (auto part = std::uint32_t(newest); part != END && next_[part] != GONE; part = next_[part])
+      fn(std::size_t(part));
   }
 
-  // What is kept in files: the planes of the codes (p, width), high then low, their scales
-  // (p,) and rows (p,), in the order in which they were added.
-  struct Stored {
-    RowMajor<std::uint8_t> codes;
-    std::vector<float> scales;
-    std::vector<std::int64_t> rows;
-  };
-  Stored stored() const;
-  // Throws std::invalid_argument if shapes differ, a scale is not finite, or a row is below 0.
-  static Parts restored(std::ptrdiff_t d, const Stored& stored);
-
  private:
-  static constexpr std::uint32_t END = ~0u;
+  static constexpr std::uint32_t END = ~0u, GONE = ~0u - 1;
 
-  const std::uint8_t* code(std::size_t part) const { return codes_.data() + part * width(); }
   std::size_t width() const { return 2 * encoder_.plane_bytes(); }
-  void link(std::size_t part, std::int64_t row);
-  void drop_dead();
-  void best_of(const float* query, const std::int64_t* rows, std::ptrdiff_t count,
-               float* out) const;
+  std::size_t append(std::span<const std::int64_t> rows);
+  PartsState compacted() const;
 
   // Calls fn(i, cosine) for i in [0, count) in order, of the part numbered part(i).
   template <class Part, class Fn>
   void score(const float* query, std::size_t count, Part part, Fn fn) const;
 
-  Encoder encoder_;                                        // centred on the origin
-  std::vector<std::uint8_t> codes_;                        // (p, width), high plane, low plane
-  std::vector<float> scales_;                              // (p,)
-  std::vector<std::int64_t> rows_;                         // (p,), -1 for a forgotten part
-  std::vector<std::uint32_t> next_;                        // (p,) another part of its row
-  std::unordered_map<std::int64_t, std::uint32_t> first_;  // the last added part of each row
-  std::ptrdiff_t dead_ = 0;
+  Encoder encoder_;             // centred on the origin
+  Blocks<std::uint8_t> codes_;  // (p, width), high plane, low plane
+  Blocks<float> scales_;        // (p,)
+  Blocks<std::uint32_t> next_;  // (p,) another part of its row, END, or GONE if it was removed
+  Ids ids_;                     // the row of each part, and the newest part of each row
+  std::size_t dead_ = 0;
 };
+
+// Searches run on a snapshot: they never wait for a writer, and see all of an add() or remove() or
+// nothing of it. Writers wait for each other.
+class Parts {
+ public:
+  // Throws std::invalid_argument if d < 1.
+  explicit Parts(std::ptrdiff_t d) : state_(PartsState(d)) {}
+
+  // vectors (p, d), rows (p,); a row keeps the parts that it has. All or none are added.
+  // Throws std::invalid_argument if shapes differ, a row is below 0, or there are 2^31 parts.
+  void add(MatrixView vectors, std::span<const std::int64_t> rows, int num_threads = 0);
+
+  // Forgets all parts of these rows and returns how many; unknown rows are passed over.
+  std::int64_t remove(std::span<const std::int64_t> rows);
+
+  std::ptrdiff_t dimensions() const { return state_.get()->dimensions(); }
+  std::ptrdiff_t size() const { return state_.get()->size(); }
+  std::size_t size_bytes() const { return state_.get()->size_bytes(); }
+
+  // queries (nq, d), candidates (nq, c), -1 is none -> (nq, c); NaN where a row has no part.
+  // Throws std::invalid_argument if shapes differ.
+  RowMajor<float> best(MatrixView queries, IdsView candidates, int num_threads = 0) const;
+
+  StoredParts stored() const { return state_.get()->stored(); }
+  // Throws std::invalid_argument if shapes differ, a scale is not finite, or a row is below 0.
+  static std::unique_ptr<Parts> restored(std::ptrdiff_t d, const StoredParts& stored);
+
+ private:
+  WriterLock writer_;
+  Published<PartsState> state_;
+};
+
+// The same of one state.
+RowMajor<float> best_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
+                           int num_threads);
 
 }  // namespace ragtune

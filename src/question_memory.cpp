@@ -25,7 +25,7 @@ std::vector<Term> distinct_terms(std::string_view text, const std::string& langu
 QuestionMemory::QuestionMemory(MatrixView vectors, std::span<const std::int64_t> rows,
                                std::optional<Texts> texts, const std::string& language)
     : parts_(vectors.cols()), language_(language) {
-  parts_.add(vectors, rows);
+  parts_.add(vectors, rows, 0);
   if (!texts) return;
   if (texts->size() != rows.size())
     throw std::invalid_argument("texts: expected " + std::to_string(rows.size()) + ", got " +
@@ -84,7 +84,7 @@ float QuestionMemory::shared(const std::unordered_map<Term, float>& own, std::si
 
 RowMajor<float> QuestionMemory::likeness(MatrixView queries, std::optional<Texts> texts,
                                          IdsView candidates, int num_threads) const {
-  if (!texts || words_.empty()) return parts_.best(queries, candidates, num_threads);
+  if (!texts || words_.empty()) return best_parts(parts_, queries, candidates, num_threads);
   check(queries);
   if (candidates.rows() != queries.rows())
     throw std::invalid_argument("queries: expected " + std::to_string(candidates.rows()) +

@@ -49,7 +49,7 @@ class QuestionMemory {
   Words words_of(std::string_view text) const;
   float idf(Term term) const;
 
-  Parts parts_;
+  PartsState parts_;
   std::string language_;
   std::vector<Words> words_;  // (m,), empty without texts
   std::unordered_map<Term, std::uint32_t> frequencies_;

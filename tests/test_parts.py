@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import oracle
 import pytest
@@ -139,3 +141,37 @@ def test_stored_parts_that_do_not_fit_are_refused():
         _core.Parts.restored(16, codes, scales * np.float32(np.inf), rows)
     with pytest.raises(ValueError, match="rows: expected >= 0"):
         _core.Parts.restored(16, codes, scales, rows - 1)
+
+
+def test_readers_see_all_of_a_change_or_nothing_of_it():
+    vectors, query = cloud(2, 16), cloud(1, 16, seed=1)
+    parts, stop, torn = _core.Parts(16), threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            first, second = np.isnan(parts.best(query, np.array([[7, 9_000]])))[0]
+            if first != second:
+                torn.append((first, second))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(300):
+        parts.add(vectors, np.array([7, 9_000]))
+        parts.add(cloud(3, 16), np.array([1, 1, 2]))
+        parts.remove(np.array([7, 9_000, 1]))
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not torn
+    assert len(parts) == 300
+
+
+def test_a_row_that_comes_back_has_only_its_new_parts():
+    parts = filled(cloud(4, 16), [3, 3, 5, 3])
+    parts.remove(np.array([3]))
+    parts.add(cloud(1, 16, seed=9), np.array([3]))
+    expected = (cloud(1, 16, seed=9) @ cloud(1, 16, seed=1).T)[0, 0]
+    found = parts.best(cloud(1, 16, seed=1), np.array([[3]]))[0, 0]
+    assert found == pytest.approx(expected, abs=ERROR)
+    assert len(parts) == 2

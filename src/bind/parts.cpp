@@ -32,7 +32,7 @@ void bind_parts(py::module_& m) {
           py::arg("num_threads") = 0, NoGil())
       .def("stored",
            [](const Parts& self) {
-             Parts::Stored stored = self.stored();
+             StoredParts stored = self.stored();
              return std::tuple(std::move(stored.codes),
                                Array<float>(std::ssize(stored.scales), stored.scales.data()),
                                Array<std::int64_t>(std::ssize(stored.rows), stored.rows.data()));
