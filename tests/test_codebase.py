@@ -24,7 +24,16 @@ LAYERS = [
     {"types"},
     {"arrays", "inputs"},
     {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
-    {"ranking", "report", "features", "training_data", "plots", "space"},
+    {
+        "ranking",
+        "report",
+        "report_details",
+        "features",
+        "training_data",
+        "plots",
+        "space",
+        "calibration",
+    },
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
@@ -34,8 +43,8 @@ LAYERS = [
     {"demo", "cli"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
-           "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model", "model_file",
-           "memory", "learning",
+           "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model",
+           "model_file", "memory", "learning", "report_details", "calibration",
            "registry", "chunk_index", "chunk_words", "files", "cli"}  # fmt: skip
 
 

@@ -30,6 +30,7 @@ __all__: list[str] = [
     "fit_fusion",
     "fusion_loss",
     "hard_negatives",
+    "isotonic",
     "kernels_in_use",
     "memory_features",
     "multiply",
@@ -432,6 +433,15 @@ def hard_negatives(
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"]:
     """
     Rows near but not too near, -1 is none. -> (nq, 4)
+    """
+
+def isotonic(
+    x: numpy.typing.NDArray[numpy.float32],
+    y: numpy.typing.NDArray[numpy.float32],
+    w: numpy.typing.NDArray[numpy.float32],
+) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Knots (k,) of the rising function nearest to the points.
     """
 
 def kernels_in_use() -> str: ...

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core, crossfit, gate, strategies
+from ragtune.calibration import Calibration
 from ragtune.crossfit import Outcome, cross_fit, honest_choice, ranks_of
 from ragtune.judged_table import Judging
-from ragtune.report import Judged, Report, compare
+from ragtune.report import Judged, Report, compare, query_changes
 from ragtune.training_data import TrainingData
 from ragtune.types import Strategy
 
+RANKED = 10  # chunks of each held-out question that chances are drawn from
 MANY = 2_000  # queries from which `auto` also tries the contrastive learner
 
 
@@ -69,6 +71,26 @@ class Adapters:
     learners: Sequence[Learner]
     choices: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]
 
+    def calibration(self, data: TrainingData) -> Calibration | None:
+        """The chance that a chunk is relevant, by the cosine of what would serve; held out."""
+        serves = self.report.verdict.decision == "promote"
+        coverage = self.report.coverage
+        slices = (self.seen, coverage), (self.unseen, 1 - coverage)
+        scores, relevant, weights = [], [], []
+        for part, weight in slices:
+            if not len(part.queries):
+                continue
+            used = part.adapted if serves and part.adapted is not None else None
+            vectors = np.ascontiguousarray(data.queries[part.queries]) if used is None else used
+            found = _core.exact_search(data.corpus, vectors, k=min(RANKED, len(data.corpus)))
+            pairs = np.sort(data.pair_query * len(data.corpus) + data.pair_row)
+            asked = part.queries[:, None] * len(data.corpus) + found[1]
+            at = np.minimum(np.searchsorted(pairs, asked), len(pairs) - 1)
+            scores.append(found[0].ravel())
+            relevant.append((pairs[at] == asked).ravel())
+            weights.append(np.full(found[0].size, max(weight, 1e-6) / len(part.queries)))
+        return Calibration.fitted(*(np.concatenate(own) for own in (scores, relevant, weights)))
+
     def controls(self, data: TrainingData, seed: int) -> list[tuple[Judging, list[TrainingData]]]:
         """Both slices under adapters that learned from shuffled answers, and those answers.
 
@@ -121,6 +143,7 @@ class Adapters:
             strategy=name,
             hyperparameters=chosen,
             seed=seed,
+            queries=query_changes(judged[0], judged[1], data.asked, data.query_texts),
         )
         used = bool(best)
         return cls(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core, features
+from ragtune.calibration import Calibration
 from ragtune.features import Floats, Line
 from ragtune.legs import Legs, threads
 
@@ -82,11 +83,15 @@ class SeenExpert:
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """Weights (f,) of the legs by name, and the expert with memory if there is one."""
+    """Weights (f,) of the legs by name, the expert with memory if there is one, and the chances.
+
+    `calibration` turns a probability among candidates into the chance of being relevant.
+    """
 
     names: tuple[str, ...]
     weights: Weights
     seen: SeenExpert | None = None
+    calibration: Calibration | None = None
 
     def probabilities(self, legs: Legs) -> Floats:
         """P(relevant | one candidate is) of each candidate (nq, c), 0 for padding."""

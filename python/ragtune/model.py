@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ragtune import _core
 from ragtune.arrays import as_count, as_queries, unit_rows
+from ragtune.calibration import Calibration
 from ragtune.full_model import FullModel
 from ragtune.inputs import strings
 from ragtune.legs import Sources
@@ -42,6 +43,7 @@ class Model:
         full: FullModel | None = None,
         full_report: Report | None = None,
         overlay: Overlay | None = None,
+        calibration: Calibration | None = None,
         space: bytes = b"",
     ) -> None:
         """Take what was learned and the proof of its worth.
@@ -53,6 +55,7 @@ class Model:
             full: The full model, over the same sources.
             full_report: What it is worth.
             overlay: Documents that moved, promoted or not; if they were, `sources` has them so.
+            calibration: The chances that cosines speak of, where there is no full model.
             space: Signature of the embedding space; kept with the model.
         """
         self.learned = adapter
@@ -60,6 +63,7 @@ class Model:
         self.full = full
         self.full_report = full_report
         self.overlay = overlay
+        self.calibration = calibration
         self.sources = sources
         self.space = space
         identity = _core.Adapter.identity(adapter.dimensions)
@@ -73,6 +77,21 @@ class Model:
     def report(self) -> Report:
         """Report of what `rank` would serve."""
         return self.full_report or self.adapter_report
+
+    def with_report(self, report: Report) -> Model:
+        """The same with more told of what it is worth; the verdict must be the same."""
+        assert report.verdict == self.report.verdict
+        full = self.full_report is not None
+        return Model(
+            self.learned,
+            self.adapter_report if full else report,
+            sources=self.sources,
+            full=self.full,
+            full_report=report if full else None,
+            overlay=self.overlay,
+            calibration=self.calibration,
+            space=self.space,
+        )
 
     @property
     def is_promoted(self) -> bool:
@@ -141,6 +160,17 @@ class Model:
             learned=self.is_promoted,
         )  # fmt: skip
         return scores, rows
+
+    def relevance(self, scores: ArrayLike) -> NDArray[np.float64] | None:
+        """Chances in [0, 1] that what `rank` gave these scores is relevant; same shape.
+
+        Fitted on held-out questions, where what nobody judged counts as not relevant. None where
+        too few were judged.
+        """
+        curve = self.calibration
+        if self.full is not None:
+            curve = (self.full.fusion if self.is_promoted else self.full.baseline).calibration
+        return None if curve is None else curve(scores)
 
     def explain(
         self, query_embedding: ArrayLike, query: str | None = None, k: int = 10

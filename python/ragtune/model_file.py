@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ragtune import _core
 from ragtune.arrays import as_matrix, unit_rows
+from ragtune.calibration import Calibration
 from ragtune.features import LEGS, Line
 from ragtune.full_model import FullModel, StoredQuestions
 from ragtune.fusion import Fusion, SeenExpert, Trust
@@ -49,6 +50,7 @@ def write(model: Model, path: str | Path) -> None:
         about["gamma"] = model.overlay.gamma
         arrays["overlay.rows"] = _column(model.overlay.rows)
         arrays["overlay.deltas"] = model.overlay.deltas
+    _write_curve("chances", model.calibration, arrays)
     if model.sources is not None and isinstance(model.sources.vectors, Matrix):
         about["sources"] = _write_sources(model.sources, arrays)
     arrays["about"] = _text(json.dumps(about))
@@ -82,6 +84,7 @@ def read(path: str | Path, corpus_embeddings: ArrayLike | None = None) -> Model:
             rows = np.ascontiguousarray(arrays["overlay.rows"].ravel(), dtype=np.int64)
             deltas = as_matrix(arrays["overlay.deltas"], "overlay", dimension=dimension)
             overlay = Overlay(rows, deltas, float(about["gamma"]))
+        calibration = _read_curve("chances", arrays)
         sources = _read_sources(about["sources"], arrays) if "sources" in about else None
         _check_dimensions(dimension, full, sources)
     except (KeyError, TypeError, ValueError, AttributeError, UnicodeDecodeError) as error:
@@ -97,6 +100,7 @@ def read(path: str | Path, corpus_embeddings: ArrayLike | None = None) -> Model:
         full=full,
         full_report=full_report,
         overlay=overlay,
+        calibration=calibration,
         space=space,
     )
 
@@ -129,6 +133,8 @@ def _write_full(full: FullModel, arrays: Arrays) -> dict[str, Any]:
     about: dict[str, Any] = {"names": list(fusion.names)}
     arrays["fusion"] = _column(fusion.weights)
     arrays["baseline"] = _column(full.baseline.weights)
+    _write_curve("fusion.chances", fusion.calibration, arrays)
+    _write_curve("baseline.chances", full.baseline.calibration, arrays)
     if fusion.seen is not None:
         seen = fusion.seen
         line = {"intercept": seen.line.intercept, "slope": seen.line.slope}
@@ -174,8 +180,24 @@ def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullMo
         shift = float(about["seen"]["shift"])
         base = _vector(arrays["seen.base"], len(names))
         seen = SeenExpert(base, _vector(arrays["seen.weights"]), line, trust, shift)
-    fusion = Fusion(names, weights, seen)
-    return FullModel(fusion, Fusion(names, baseline), adapter, questions, memory)
+    fusion = Fusion(names, weights, seen, _read_curve("fusion.chances", arrays))
+    mix = Fusion(names, baseline, None, _read_curve("baseline.chances", arrays))
+    return FullModel(fusion, mix, adapter, questions, memory)
+
+
+def _write_curve(name: str, curve: Calibration | None, arrays: Arrays) -> None:
+    if curve is not None:
+        arrays[f"{name}.x"], arrays[f"{name}.y"] = _column(curve.x), _column(curve.y)
+
+
+def _read_curve(name: str, arrays: Arrays) -> Calibration | None:
+    if f"{name}.x" not in arrays:
+        return None
+    x = _vector(arrays[f"{name}.x"])
+    y = _vector(arrays[f"{name}.y"], len(x))
+    if not len(x) or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any() or y[0] < 0 or y[-1] > 1:
+        raise ValueError(f"{name}: expected a curve in [0, 1] that never falls")
+    return Calibration(x, y)
 
 
 # -- sources ------------------------------------------------------------------------------------

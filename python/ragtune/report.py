@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune import report_details as details
 from ragtune.evaluation import Scores
+from ragtune.report_details import CurvePoint, QueryChange
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +78,8 @@ class Report:
     weighs the two by `coverage`, the share of traffic that falls on seen documents. `control`
     compares with a model trained on shuffled answers (before) in place of the frozen embeddings;
     `frozen` with what serves then: after if promoted, else before, the best mix of vectors and
-    words.
+    words. `queries` are the judged questions one by one, `overlap` is the mean share of a
+    question's words that its chunk has, and `curve` what fewer questions promised; see `fit`.
     """
 
     seen: Slice | None
@@ -89,6 +92,9 @@ class Report:
     strategy: str = "identity"
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    queries: Sequence[QueryChange] = ()
+    overlap: float | None = None
+    curve: Sequence[CurvePoint] = ()
 
     @property
     def slices(self) -> dict[str, Slice]:
@@ -108,14 +114,30 @@ class Report:
             for metric, change in part.changes.items()
         ]  # fmt: skip
 
+    def fixed(self, count: int = 10) -> list[QueryChange]:
+        """The questions that gained most."""
+        return details.most_changed(self.queries, count, better=True)
+
+    def broken(self, count: int = 10) -> list[QueryChange]:
+        """The questions that lost most: good models still worsen a tenth of them."""
+        return details.most_changed(self.queries, count, better=False)
+
     def to_markdown(self) -> str:
-        """The table and the verdict as Markdown."""
-        lines = [" | ".join(_HEADINGS), " | ".join("---" for _ in _HEADINGS)]
-        lines += [" | ".join(cells) for cells in self._cells()]
-        table = "\n".join(f"| {line} |" for line in lines)
-        return (
-            f"{table}\n\n**{self.verdict.decision}**: {self.verdict.reason}\n{self.beside_frozen}"
-        )
+        """The table, the verdict, and the questions that changed most, as Markdown."""
+        table = details.markdown_table(_HEADINGS, self._cells())
+        text = f"{table}\n\n**{self.verdict.decision}**: {self.verdict.reason}\n{self._notes}"
+        for title, own in details.tables(self.queries, self.curve, details.markdown_table):
+            text += f"\n{title}:\n\n{own}\n"
+        return text
+
+    @property
+    def _notes(self) -> str:
+        notes = [self.beside_frozen, details.what_more_would_bring(self.curve)]
+        if self.overlap is not None:
+            notes.append(
+                f"On average {100 * self.overlap:.0f} % of a question's words stand in its chunk."
+            )
+        return "".join(f"{note.rstrip()}\n" for note in notes if note)
 
     @property
     def beside_frozen(self) -> str:
@@ -129,14 +151,14 @@ class Report:
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in _HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-            for cells in self._cells()
-        )
+        table = details.html_table(_HEADINGS, self._cells())
         verdict = f"<b>{self.verdict.decision}</b>: {html.escape(self.verdict.reason)}"
-        note = f"<p>{html.escape(self.beside_frozen)}</p>" if self.frozen else ""
-        return f"<table><tr>{head}</tr>{body}</table><p>{verdict}</p>{note}"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes.splitlines())
+        beside = "".join(
+            f"<details><summary>{title}</summary>{own}</details>"
+            for title, own in details.tables(self.queries, self.curve, details.html_table)
+        )
+        return f"{table}<p>{verdict}</p>{notes}{beside}"
 
     def _cells(self) -> list[list[str]]:
         return [
@@ -169,7 +191,9 @@ class Report:
             data = json.loads(text)
             slices = {name: _slice_from(data.pop(name)) for name in _SLICES}
             verdict = Verdict(**data.pop("verdict"))
-            return cls(**slices, verdict=verdict, **data)
+            queries = tuple(QueryChange(**one) for one in data.pop("queries", ()))
+            curve = tuple(CurvePoint(**one) for one in data.pop("curve", ()))
+            return cls(**slices, verdict=verdict, queries=queries, curve=curve, **data)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"report: expected the JSON of a report, got {error!r}") from None
 
@@ -264,3 +288,26 @@ def _change(
     p_value = _core.randomization_test(differences, *clusters, resamples=RESAMPLES, seed=seed)
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
     return Change(before, after, lower, upper, p_value, better, worse)
+
+
+def query_changes(
+    seen: Judged | None,
+    unseen: Judged | None,
+    asked: NDArray[np.int64],
+    texts: Sequence[str] | None,
+) -> tuple[QueryChange, ...]:
+    """Every judged question; `asked` tells which of the caller's each id is, `texts` goes by id."""
+    return tuple(
+        QueryChange(
+            int(asked[id_]),
+            name,
+            round(float(before), 6),
+            round(float(after), 6),
+            None if texts is None else texts[id_],
+        )
+        for name, part in (("seen", seen), ("unseen", unseen))
+        if part is not None
+        for id_, before, after in zip(
+            part.ids, part.before["ndcg@10"], part.after["ndcg@10"], strict=True
+        )
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import features
+from ragtune.calibration import Calibration
 from ragtune.crossfit import weighted_means
 from ragtune.evaluation import METRICS, Scores
 from ragtune.features import Floats
@@ -152,12 +153,20 @@ def stack(table: Table, coverage: float, tick: Callable[[], None]) -> Stacked:
     picked = scores[choice, np.arange(len(choice))]
     step = _choice(table, objective, everyone, coverage)
     return Stacked(
-        final[step],
-        final[0],
+        replace(final[step], calibration=_chances(table, picked)),
+        replace(final[0], calibration=_chances(table, scores[0])),
         step,
         _metrics(table, table.examples.legs.scores["dense"]),
         _metrics(table, scores[0]),
         _metrics(table, picked),
+    )
+
+
+def _chances(table: Table, scores: Floats) -> Calibration | None:
+    """What a held-out score says of its candidate."""
+    mask, weights = table.examples.legs.mask, table.importance[:, None]
+    return Calibration.fitted(
+        scores[mask], table.examples.grades[mask] > 0, np.broadcast_to(weights, mask.shape)[mask]
     )
 
 

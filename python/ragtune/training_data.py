@@ -28,7 +28,7 @@ class TrainingData:
     Shapes: corpus (n, d), queries (nq, d), pair_query, pair_row and pair_grade (pairs,)
     sorted by query, groups (n,) with one number per document group. `answers` and `negatives`
     (nq, d) are the means of each query's relevant rows, by grade, and of its hard negatives.
-    `query_texts` (nq,) if they are known.
+    `asked` (nq,) tells which of the caller's queries each is; `query_texts` (nq,) if known.
     """
 
     corpus: Floats
@@ -39,6 +39,7 @@ class TrainingData:
     groups: Ints
     answers: Floats
     negatives: Floats
+    asked: Ints
     query_texts: list[str] | None = None
     language: str = "english"
 
@@ -66,6 +67,7 @@ class TrainingData:
             pair_grade=self.pair_grade[keep],
             answers=np.ascontiguousarray(self.answers[queries]),
             negatives=np.ascontiguousarray(self.negatives[queries]),
+            asked=self.asked[queries],
             query_texts=None if texts is None else [texts[q] for q in queries],
         )
 
@@ -115,6 +117,7 @@ def training_data(
         groups=glue_near_duplicates(corpus, row, group_of),
         answers=answers,
         negatives=negatives,
+        asked=kept.astype(np.int64),
         query_texts=None if texts is None else [texts[q] for q in kept],
     )
 

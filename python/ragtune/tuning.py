@@ -20,11 +20,14 @@ from ragtune.judged_table import Table, stored_questions, tabulate
 from ragtune.legs import Matrix, Sources
 from ragtune.model import Model
 from ragtune.overlay import judge
-from ragtune.report import Judged, Report, compare
+from ragtune.report import Judged, Report, compare, query_changes
+from ragtune.report_details import CurvePoint, shared_words
 from ragtune.stacking import LADDER, Stacked, control_scores, stack
 from ragtune.training_data import TrainingData, sources_of, training_data
 from ragtune.types import Progress
 
+SHARES = (0.25, 0.5)  # of the questions, for the learning curve
+COMPARED = 1_000  # questions whose words are compared with their chunks'
 STEPS = ("fixed mix", "fusion") + ("fusion with stored questions",) * (LADDER - 2)
 
 
@@ -41,6 +44,7 @@ def fit(
     hyperparameters: Mapping[str, Any] | None = None,
     coverage: float = 0.5,
     seed: int = 0,
+    learning_curve: bool = False,
     progress: Progress | None = None,
 ) -> Model:
     """Learn to rank, and judge it on questions and documents that it did not learn from.
@@ -61,6 +65,8 @@ def fit(
         hyperparameters: Of the strategy; a value, or several to choose from.
         coverage: Share of traffic that falls on documents with training questions.
         seed: Decides the folds and the resamples.
+        learning_curve: Also learn from a quarter and from half of the questions, which takes about
+            as long again, and let the report tell whether more questions are worth it.
         progress: Called with (done, total).
 
     Raises:
@@ -80,8 +86,44 @@ def fit(
         raise TypeError(f"progress: expected a callable, got {type(progress).__name__}")
     coverage, seed = as_fraction(coverage, "coverage"), as_count(seed, "seed", least=0)
     data = training_data(corpus_embeddings, query_embeddings, qrels, groups, queries)
-    sources = sources_of(data.corpus, texts, parts)
-    return tune(data, sources, strategy, dict(hyperparameters or {}), coverage, seed, progress)
+    sources, given = sources_of(data.corpus, texts, parts), dict(hyperparameters or {})
+    steps = len(SHARES) + 1 if learning_curve else 1
+    model = tune(data, sources, strategy, given, coverage, seed, _share(progress, 0, steps))
+    report = replace(model.report, overlap=_overlap(data, texts))
+    if learning_curve:
+        order = np.random.default_rng(seed).permutation(len(data.queries))
+        points = [_point(report)]
+        for number, share in enumerate(SHARES, start=1):
+            some = data.only(np.sort(order[: max(round(share * len(order)), 2)]))
+            told = _share(progress, number, steps)
+            points.append(_point(tune(some, sources, strategy, given, coverage, seed, told).report))
+        report = replace(report, curve=tuple(sorted(points, key=lambda point: point.queries)))
+    return model.with_report(report)
+
+
+def _share(progress: Progress | None, number: int, of: int) -> Progress | None:
+    """Progress of one of several tunings that take as many steps each."""
+    if progress is None or of == 1:
+        return progress
+    return lambda done, total: progress(number * total + done, of * total)
+
+
+def _point(report: Report) -> CurvePoint:
+    change = report.overall["ndcg@10"]
+    return CurvePoint(
+        report.overall.queries, change.difference, change.lower, change.upper,
+        report.verdict.decision,
+    )  # fmt: skip
+
+
+def _overlap(data: TrainingData, texts: Sequence[str] | None) -> float | None:
+    """Words that questions share with their chunks, over the first `COMPARED` questions."""
+    if texts is None or data.query_texts is None:
+        return None
+    offsets, rows, _ = data.csr
+    count = min(COMPARED, len(data.queries))
+    own = [[texts[row] for row in rows[offsets[q] : offsets[q + 1]]] for q in range(count)]
+    return shared_words(data.query_texts[:count], own, data.language)
 
 
 def tune(
@@ -111,7 +153,8 @@ def tune(
     if strategy == "nudge":
         return _with_overlay(data, sources, adapters, (seen_folds, unseen_folds), tick)
     if not fuses:
-        return Model(adapters.adapter, adapters.report, sources=sources)
+        chances = adapters.calibration(data)
+        return Model(adapters.adapter, adapters.report, sources=sources, calibration=chances)
     table, stacked = _fuse(data, sources, adapters, coverage, tick)
     report = _fusion_report(data, sources, (table, stacked), adapters, coverage, seed)
     full = FullModel(stacked.fusion, stacked.baseline, adapters.adapter)
@@ -203,6 +246,7 @@ def _fusion_report(
         strategy=STEPS[stacked.step],
         hyperparameters={"adapter": own.strategy, **own.hyperparameters} | _described(stacked),
         seed=seed,
+        queries=query_changes(*sides, data.asked, data.query_texts),
     )
 
 

@@ -12,6 +12,7 @@ void bind_contrastive(py::module_&);
 void bind_features(py::module_&);
 void bind_fusion(py::module_&);
 void bind_index(py::module_&);
+void bind_isotonic(py::module_&);
 void bind_jsonl(py::module_&);
 void bind_metrics(py::module_&);
 void bind_nudge(py::module_&);
@@ -37,6 +38,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   ragtune::bind_features(m);
   ragtune::bind_fusion(m);
   ragtune::bind_index(m);
+  ragtune::bind_isotonic(m);
   ragtune::bind_jsonl(m);
   ragtune::bind_metrics(m);
   ragtune::bind_nudge(m);
