@@ -22,18 +22,9 @@ TEXTS = sorted(
 # module -> the layer it is in; a module imports from its own layer and from lower ones.
 LAYERS = [
     {"types"},
-    {"arrays", "inputs"},
+    {"arrays", "inputs", "calibration", "lesson"},
     {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
-    {
-        "ranking",
-        "report",
-        "report_details",
-        "features",
-        "training_data",
-        "plots",
-        "space",
-        "calibration",
-    },
+    {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},

@@ -69,3 +69,44 @@ def test_what_cannot_be_explained_is_told(case):
     alone = ragtune.fit(*turned(n=40, nq=40), strategy="ridge")
     with pytest.raises(ValueError, match="model: expected a full model"):
         alone.explain(np.ones(16))
+
+
+def test_pairs_add_up_to_what_the_adapter_moved():
+    corpus, queries, qrels = turned(n=80, nq=120)
+    model = ragtune.fit(corpus, queries, qrels)
+    lesson = model.full.lesson
+    unit = (queries[3] / np.linalg.norm(queries[3])).astype(np.float32)
+    rows = np.arange(5)
+    vectors = model.sources.vectors.rows(rows)
+    moved = lesson.moved(unit, vectors)
+    assert moved.shape == (5, 120)
+    adapted = lesson.adapted(unit)
+    np.testing.assert_allclose(moved.sum(axis=1), vectors @ (adapted - unit), atol=1e-6)
+    np.testing.assert_allclose(
+        adapted / np.linalg.norm(adapted), model.learned.apply(unit[None])[0], atol=1e-5
+    )
+
+
+def test_the_strongest_pairs_are_named_and_survive_a_file(tmp_path):
+    corpus, queries, qrels = turned(n=80, nq=120)
+    model = ragtune.fit(corpus, queries, qrels)
+    told = model.explain(queries[3]).hits[0]
+    strengths = [abs(pair.moved) for pair in told.pairs]
+    assert len(strengths) == 3
+    assert strengths == sorted(strengths, reverse=True)
+    model.save(tmp_path / "model")
+    again = ragtune.load(tmp_path / "model").explain(queries[3]).hits[0]
+    assert again.pairs == told.pairs
+    assert again.base == pytest.approx(told.base)
+
+
+def test_the_nearest_stored_question_of_a_hit_is_told():
+    corpus, queries, qrels = remembered(nq=600, seed=1)
+    model = ragtune.fit(corpus, queries[:400], qrels[:400])
+    for hit in model.explain(queries[500]).hits:
+        stored = [q for q in range(400) if hit.row in qrels[q]]
+        if not stored:
+            assert hit.asked_before is None
+            continue
+        unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+        assert hit.asked_before[1] == pytest.approx((unit[stored] @ unit[500]).max(), abs=1e-5)

@@ -13,7 +13,9 @@ from ragtune import _core, crossfit, gate, strategies
 from ragtune.calibration import Calibration
 from ragtune.crossfit import Outcome, cross_fit, honest_choice, ranks_of
 from ragtune.judged_table import Judging
+from ragtune.lesson import Lesson
 from ragtune.report import Judged, Report, compare, query_changes
+from ragtune.strategies.ridge import Ridge, targets
 from ragtune.training_data import TrainingData
 from ragtune.types import Strategy
 
@@ -70,6 +72,15 @@ class Adapters:
     unseen: Judging
     learners: Sequence[Learner]
     choices: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]
+
+    def lesson(self, data: TrainingData) -> Lesson | None:
+        """What the adapter was taught, if it is one that can tell."""
+        if self.report.strategy != Ridge.name:
+            return None
+        chosen = self.report.hyperparameters
+        shifts = targets(data, float(chosen["contrast"])) - data.queries
+        penalty, alpha = float(chosen["penalty"]), float(chosen["alpha"])
+        return Lesson(data.queries, shifts, data.asked, data.query_texts, penalty, alpha)
 
     def calibration(self, data: TrainingData) -> Calibration | None:
         """The chance that a chunk is relevant, by the cosine of what would serve; held out."""

@@ -29,6 +29,10 @@ class IndexVectors:
         """Cosine of each candidate (nq, c), 0 where it is -1."""
         return self.index.scores(queries, candidates, num_threads=threads(len(queries)))
 
+    def rows(self, rows: Rows) -> NDArray[np.float32] | None:
+        """None: an index gives no vectors back."""
+        return None
+
 
 class ChunkWords:
     """One owner's texts, searchable by row."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ragtune import features
 from ragtune.full_model import Floats, FullModel
@@ -14,6 +15,16 @@ from ragtune.fusion import softmax
 from ragtune.legs import Sources
 
 DEEP = 1_000  # ranks of the frozen vectors that are looked at
+PAIRS = 3  # training pairs that are named for each hit
+
+
+@dataclass(frozen=True, slots=True)
+class PairShare:
+    """A training pair, and what it added to the cosine of a hit with the adapted question."""
+
+    query: int
+    moved: float
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,10 @@ class ExplainedHit:
     `rank` and `rank_before` count from 1; `rank_before` is that of the frozen vectors, None
     beyond the first 1,000. `legs` are the weighted scores that the expert without stored
     questions adds up, against the mean of all candidates. `base` and `seen` are the probabilities
-    that the two experts give; `score` mixes them by the trust of the explanation.
+    that the two experts give; `score` mixes them by the trust of the explanation. `pairs` are the
+    training pairs that moved the adapted question most towards this chunk or away from it, exact
+    for ridge and empty for other adapters; `asked_before` is the stored question of this chunk
+    that is nearest, with its likeness.
     """
 
     row: int
@@ -33,6 +47,8 @@ class ExplainedHit:
     legs: Mapping[str, float]
     base: float
     seen: float | None
+    pairs: Sequence[PairShare] = ()
+    asked_before: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,8 @@ def explain(
         seen = softmax(both @ fusion.seen.weights, mask)[0]
     scores = np.where(mask, fusion.probabilities(legs), -np.inf)[0]
     before = sources.vectors.search(frozen, DEEP)[1][0].tolist()
+    shown = [j for j in np.argsort(-scores, kind="stable")[:k] if mask[0, j]]
+    moved = _pairs(model, sources, frozen[0], legs.rows[0, shown])
     hits = [
         ExplainedHit(
             row=int(legs.rows[0, j]),
@@ -102,8 +120,45 @@ def explain(
             legs=dict(zip(fusion.names, (values[0, j] * weights).tolist(), strict=True)),
             base=float(base[j]),
             seen=None if seen is None else float(seen[j]),
+            pairs=moved[rank],
+            asked_before=_asked_before(model, frozen[0], int(legs.rows[0, j])),
         )
-        for rank, j in enumerate(np.argsort(-scores, kind="stable")[:k])
-        if mask[0, j]
+        for rank, j in enumerate(shown)
     ]
     return Explanation(hits, trust)
+
+
+def _pairs(
+    model: FullModel, sources: Sources, query: Floats, rows: NDArray[np.int64]
+) -> list[list[PairShare]]:
+    """For each row the pairs that moved it most, the strongest first."""
+    lesson, vectors = model.lesson, sources.vectors.rows(rows)
+    if lesson is None or vectors is None:
+        return [[] for _ in rows]
+    length = float(np.linalg.norm(lesson.adapted(query))) or 1.0
+    told = []
+    for shares in lesson.moved(query, vectors) / length:
+        strongest = np.argsort(-np.abs(shares), kind="stable")[:PAIRS]
+        told.append(
+            [
+                PairShare(
+                    int(lesson.asked[i]),
+                    float(shares[i]),
+                    None if lesson.texts is None else lesson.texts[i],
+                )
+                for i in strongest
+            ]
+        )
+    return told
+
+
+def _asked_before(model: FullModel, query: Floats, row: int) -> tuple[str, float] | None:
+    """The nearest stored question of a row, and its cosine."""
+    stored = model.questions
+    own = np.flatnonzero(stored.rows == row) if stored is not None else ()
+    if stored is None or not len(own):
+        return None
+    alike = stored.vectors[own] @ query
+    best = int(alike.argmax())
+    text = f"question {own[best]}" if stored.texts is None else stored.texts[own[best]]
+    return text, float(alike[best])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ragtune import _core
 from ragtune.fusion import Fusion
 from ragtune.legs import DEPTH, Legs, Questions, Sources, gather, propose, threads, union
+from ragtune.lesson import Lesson
 
 Floats = NDArray[np.float32]
 
@@ -31,13 +32,17 @@ class StoredQuestions:
 
 @dataclass(frozen=True, slots=True)
 class FullModel:
-    """A fusion over an adapter and stored questions, and the fixed mix to fall back on."""
+    """A fusion over an adapter and stored questions, and the fixed mix to fall back on.
+
+    `lesson` is what the adapter was taught, where it can tell which pair moved what.
+    """
 
     fusion: Fusion
     baseline: Fusion
     adapter: Any
     questions: StoredQuestions | None = None
     memory: _core.QuestionMemory | None = None
+    lesson: Lesson | None = None
 
     @property
     def needs_texts(self) -> bool:

@@ -40,6 +40,10 @@ class Vectors(Protocol):
         """Cosine of each candidate (nq, c), 0 where it is -1."""
         ...
 
+    def rows(self, rows: Rows) -> NDArray[np.float32] | None:
+        """Vectors (m, d) of some rows, None if they cannot be had."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
@@ -56,6 +60,10 @@ class Matrix:
         return _core.candidate_scores(
             self.corpus, queries, candidates, num_threads=threads(len(queries))
         )
+
+    def rows(self, rows: Rows) -> NDArray[np.float32] | None:
+        """See `Vectors.rows`."""
+        return np.ascontiguousarray(self.corpus[rows])
 
 
 class Lexical:

@@ -21,6 +21,7 @@ from ragtune.features import LEGS, Line
 from ragtune.full_model import FullModel, StoredQuestions
 from ragtune.fusion import Fusion, SeenExpert, Trust
 from ragtune.legs import Lexical, Matrix, Sources
+from ragtune.lesson import Lesson
 from ragtune.model import Model
 from ragtune.overlay import Overlay
 from ragtune.report import Report
@@ -149,7 +150,27 @@ def _write_full(full: FullModel, arrays: Arrays) -> dict[str, Any]:
         arrays["questions.rows"] = _column(stored.rows)
         if stored.texts is not None:
             arrays |= _under("questions", _packed(stored.texts))
+    if full.lesson is not None:
+        lesson = full.lesson
+        about["lesson"] = {"penalty": lesson.penalty, "alpha": lesson.alpha}
+        arrays |= {"lesson.queries": lesson.queries, "lesson.shifts": lesson.shifts}
+        arrays["lesson.asked"] = _column(lesson.asked)
+        if lesson.texts is not None:
+            arrays |= _under("lesson", _packed(lesson.texts))
     return about
+
+
+def _read_lesson(about: Mapping[str, Any], dimension: int, arrays: Arrays) -> Lesson:
+    queries, shifts = (
+        as_matrix(arrays[f"lesson.{name}"], name, dimension=dimension)
+        for name in ("queries", "shifts")
+    )
+    asked = np.ascontiguousarray(arrays["lesson.asked"].ravel(), dtype=np.int64)
+    if not len(queries) == len(shifts) == len(asked):
+        raise ValueError(f"lesson: expected {len(queries)} pairs, got {len(shifts)}")
+    has_texts = "lesson.bytes" in arrays
+    texts = _unpacked(_within("lesson", arrays), len(asked)) if has_texts else None
+    return Lesson(queries, shifts, asked, texts, float(about["penalty"]), float(about["alpha"]))
 
 
 def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullModel:
@@ -182,7 +203,10 @@ def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullMo
         seen = SeenExpert(base, _vector(arrays["seen.weights"]), line, trust, shift)
     fusion = Fusion(names, weights, seen, _read_curve("fusion.chances", arrays))
     mix = Fusion(names, baseline, None, _read_curve("baseline.chances", arrays))
-    return FullModel(fusion, mix, adapter, questions, memory)
+    lesson = None
+    if "lesson" in about:
+        lesson = _read_lesson(about["lesson"], adapter.dimensions, arrays)
+    return FullModel(fusion, mix, adapter, questions, memory, lesson)
 
 
 def _write_curve(name: str, curve: Calibration | None, arrays: Arrays) -> None:

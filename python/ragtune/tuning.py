@@ -157,7 +157,9 @@ def tune(
         return Model(adapters.adapter, adapters.report, sources=sources, calibration=chances)
     table, stacked = _fuse(data, sources, adapters, coverage, tick)
     report = _fusion_report(data, sources, (table, stacked), adapters, coverage, seed)
-    full = FullModel(stacked.fusion, stacked.baseline, adapters.adapter)
+    full = FullModel(
+        stacked.fusion, stacked.baseline, adapters.adapter, lesson=adapters.lesson(data)
+    )
     if stacked.fusion.seen is not None:
         questions = stored_questions(data)
         full = replace(full, questions=questions, memory=questions.memory())

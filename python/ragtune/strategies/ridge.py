@@ -57,12 +57,17 @@ class Ridge:
         return np.concatenate(blocks).reshape(-1, *queries.shape)
 
 
-def statistics(data: TrainingData, contrast: float) -> _core.RidgeStatistics:
-    """Sufficient statistics of queries and their targets; each query weighs 1."""
+def targets(data: TrainingData, contrast: float) -> Floats:
+    """What each query is moved towards, (nq, d)."""
     if not 0 <= contrast < 2:
         raise ValueError(f"hyperparameters['contrast']: expected in [0, 2), got {contrast}")
     aims = (data.answers - np.float32(contrast) * data.negatives) / np.float32(1 - contrast / 2)
+    return np.ascontiguousarray(aims)
+
+
+def statistics(data: TrainingData, contrast: float) -> _core.RidgeStatistics:
+    """Sufficient statistics of queries and their targets; each query weighs 1."""
     stats = _core.RidgeStatistics(data.queries.shape[1])
     weights = np.ones(len(data.queries), dtype=np.float32)
-    stats.add(data.queries, np.ascontiguousarray(aims), weights)
+    stats.add(data.queries, targets(data, contrast), weights)
     return stats
