@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "topk.hpp"
@@ -24,6 +25,7 @@ class Candidates {
   std::vector<Candidate>& items() { return items_; }
 
   void offer(Candidate candidate) {
+    raise(candidate.lower);
     items_.push_back(candidate);
     if (items_.size() < capacity_) return;
     shrink();
@@ -32,23 +34,33 @@ class Candidates {
 
   // Drops what k others are proven to beat.
   void shrink() {
-    if (items_.size() < k_) return;
-    std::nth_element(items_.begin(), items_.begin() + std::ptrdiff_t(k_) - 1, items_.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.lower > b.lower; });
-    threshold_ = std::max(threshold_, items_[k_ - 1].lower);
     std::erase_if(items_, [&](const Candidate& c) { return c.upper < threshold_; });
   }
 
   void absorb(Candidates& other) {
     items_.insert(items_.end(), other.items_.begin(), other.items_.end());
-    threshold_ = std::max(threshold_, other.threshold_);
+    for (const float lower : other.lowers_) raise(lower);
     other.items_ = {};
   }
 
  private:
+  // A further row is proven to reach `lower`.
+  void raise(float lower) {
+    if (lower <= threshold_) return;
+    if (lowers_.size() == k_) {
+      std::ranges::pop_heap(lowers_, std::greater<>());
+      lowers_.back() = lower;
+    } else {
+      lowers_.push_back(lower);
+    }
+    std::ranges::push_heap(lowers_, std::greater<>());
+    if (lowers_.size() == k_) threshold_ = lowers_.front();
+  }
+
   std::size_t k_, capacity_;
   float threshold_ = LOWEST;
   std::vector<Candidate> items_;
+  std::vector<float> lowers_;  // the k highest, a heap with the least on top
 };
 
 }  // namespace ragtune

@@ -99,11 +99,14 @@ class Scan {
     parallel_for(
         std::ptrdiff_t(threads),
         [&](std::ptrdiff_t t) {
+          std::vector<Candidates>& own = parts[std::size_t(t)];
+          std::vector<Remainder> left(tiled() ? 0 : questions_.size());
           Strip strip;
           Tiles tiles(tiled() ? rows_.encoder.groups() * GROUP / 4 : 0);
           for (std::size_t c; (c = next.fetch_add(1)) < chunks;)
-            scan_chunk(parts[std::size_t(t)], c * CHUNK, strip, tiles);
-          flush(parts[std::size_t(t)], strip, tiles);
+            scan_chunk(own, c * CHUNK, strip, tiles, left);
+          flush(own, strip, tiles, left);
+          for (std::size_t q = 0; q < left.size(); ++q) score_left(own[q], questions_[q], left[q]);
         },
         int(threads), 1);
     for (std::size_t q = 0; q < questions_.size(); ++q) {
@@ -113,52 +116,85 @@ class Scan {
     return std::move(parts[0]);
   }
 
-  void scan_chunk(std::vector<Candidates>& all, std::size_t first, Strip& strip,
-                  Tiles& tiles) const {
+  void scan_chunk(std::vector<Candidates>& all, std::size_t first, Strip& strip, Tiles& tiles,
+                  std::vector<Remainder>& left) const {
     const std::size_t end = std::min(rows_.size(), first + CHUNK);
+    if (allowed_.all()) {
+      for (std::size_t i = first; i < end; i += STRIP) {
+        strip.take(i, std::min(STRIP, end - i));
+        flush(all, strip, tiles, left);
+      }
+      return;
+    }
     for (std::size_t i = first; i < end; ++i) {
-      if (!allowed_.all() && i % 64 == 0 && (*allowed_.bits)[i / 64] == 0) {
+      if (i % 64 == 0 && (*allowed_.bits)[i / 64] == 0) {
         i += 63;
         continue;
       }
       strip.rows[strip.count] = std::uint32_t(i);
       strip.count += allowed_(i);
-      if (strip.count == STRIP) flush(all, strip, tiles);
+      if (strip.count == STRIP) flush(all, strip, tiles, left);
     }
   }
 
-  void flush(std::vector<Candidates>& all, Strip& strip, Tiles& tiles) const {
+  void flush(std::vector<Candidates>& all, Strip& strip, Tiles& tiles,
+             std::vector<Remainder>& left) const {
     if (strip.count == 0) return;
     prefetch_after(strip);
     strip.read_terms(rows_);
-    tiled() ? score_tiles(all, strip, tiles) : score_each(all, strip);
+    tiled() ? score_tiles(all, strip, tiles) : score_each(all, strip, left);
     strip.count = 0;
   }
 
   // One query is as fast as its rows come from memory.
   void prefetch_after(const Strip& strip) const {
     const std::size_t first = strip.rows[strip.count - 1] + std::size_t(1);
-    if (questions_.size() > 2 || !allowed_.all()) return;
-    for (std::size_t i = first; i < std::min(first + STRIP, rows_.size()); ++i) rows_.prefetch(i);
+    if (questions_.size() > 2 || !allowed_.all() || first >= rows_.size()) return;
+    const std::size_t count = std::min({STRIP, rows_.size() - first, rows_.high.run(first)});
+    const std::uint8_t* const from = rows_.high.row(first);
+    for (std::size_t b = 0; b < count * rows_.high.width(); b += 64)
+      __builtin_prefetch(from + b, 0, 2);
   }
 
   bool tiled() const { return questions_.size() >= MIN_TILED_QUERIES; }
 
-  void score_each(std::vector<Candidates>& all, const Strip& strip) const {
-    const std::size_t count = strip.count;
-    std::int32_t high[STRIP + WIDTH], low[STRIP + WIDTH];
-    std::uint32_t left[STRIP];  // places in the strip
+  // What the estimates of a strip leave is scored after the next one: by then it has come from
+  // memory.
+  void score_each(std::vector<Candidates>& all, const Strip& strip,
+                  std::vector<Remainder>& left) const {
+    std::int32_t high[STRIP + WIDTH];
     for (std::size_t q = 0; q < questions_.size(); ++q) {
-      const Question& question = questions_[q];
-      const float shift = -128.0f * question.code.sum, gain = question.code.gain;
-      dot(question, rows_.high, count, high, [&](std::size_t i) { return strip.rows[i]; });
-      const std::size_t size = survivors(question, all[q].threshold(), strip, high, left);
-      dot(question, rows_.low, size, low, [&](std::size_t i) { return strip.rows[left[i]]; });
-      for (std::size_t i = 0; i < size; ++i) {
-        const std::size_t r = left[i];
-        const float sum = float(16 * high[r] + low[i]) + shift;
-        offer(all[q], question, gain * strip.scale[r] * sum + strip.bias[r], strip.rows[r]);
-      }
+      dot_upper(questions_[q], strip, high);
+      score_left(all[q], questions_[q], left[q]);
+      survivors(questions_[q], all[q].threshold(), strip, high, left[q]);
+    }
+  }
+
+  void score_left(Candidates& candidates, const Question& question, Remainder& left) const {
+    std::int32_t low[STRIP + WIDTH];
+    const float shift = -128.0f * question.code.sum, gain = question.code.gain;
+    dot(question, rows_.low, left.count, low, [&](std::size_t i) { return left.rows[i]; });
+    for (std::size_t i = 0; i < left.count; ++i) {
+      const float sum = float(16 * left.high[i] + low[i]) + shift;
+      const float score = gain * left.scale[i] * sum + left.bias[i];
+      if (score + question.fine >= candidates.threshold())
+        offer_exactly(candidates, question, left.rows[i]);
+    }
+    left.count = 0;
+  }
+
+  // out[i] = product of the query and the upper plane of row i of the strip.
+  void dot_upper(const Question& question, const Strip& strip, std::int32_t* out) const {
+    const std::size_t count = strip.count, width = rows_.high.width();
+    if (!strip.in_one_piece(rows_.high)) {
+      dot(question, rows_.high, count, out, [&](std::size_t i) { return strip.rows[i]; });
+      return;
+    }
+    const std::uint8_t* first = rows_.high.row(strip.rows[0]);
+    for (std::size_t i = 0; i < count; i += WIDTH) {
+      const std::uint8_t* plane[WIDTH];
+      for (std::size_t j = 0; j < WIDTH; ++j) plane[j] = first + std::min(i + j, count - 1) * width;
+      kernels_.dot_planes(question.code.codes.data(), plane, rows_.encoder.groups(), out + i);
     }
   }
 
@@ -174,16 +210,22 @@ class Scan {
     }
   }
 
+  // Few rows come so far, and the nearer the threshold is to the truth, the fewer will.
+  void offer_exactly(Candidates& candidates, const Question& question, std::uint32_t row) const {
+    const double score = rows_.exact_score(question.vector, row) - question.constant;
+    candidates.offer({-up(-score), up(score), row});
+  }
+
   static void offer(Candidates& candidates, const Question& question, float score,
                     std::uint32_t row) {
     if (score + question.fine >= candidates.threshold())
       candidates.offer({score - question.fine, score + question.fine, row});
   }
 
-  // Places of rows whose 4-bit estimate does not prove that they are below the threshold; their
+  // Keeps the rows whose 4-bit estimate does not prove that they are below the threshold; their
   // lower bits are on the way to the cache.
-  std::size_t survivors(const Question& question, float threshold, const Strip& strip,
-                        const std::int32_t* high, std::uint32_t* out) const {
+  void survivors(const Question& question, float threshold, const Strip& strip,
+                 const std::int32_t* high, Remainder& left) const {
     const float shift = (7.5f - 128.0f) * question.code.sum, gain = question.code.gain;
     const float slope = question.coarse_slope;
     const float least = rows_.with_errors ? threshold - question.coarse : LOWEST;
@@ -193,14 +235,17 @@ class Scan {
       in[i] = score + slope * strip.coarse[i] >= least;
       any |= in[i];
     }
+    if (!any) return;
     std::size_t size = 0;
-    if (!any) return size;
     for (std::size_t i = 0; i < strip.count; ++i) {
-      out[size] = std::uint32_t(i);
+      left.rows[size] = strip.rows[i];
+      left.high[size] = high[i];
+      left.scale[size] = strip.scale[i];
+      left.bias[size] = strip.bias[i];
       size += std::size_t(in[i]);
     }
-    for (std::size_t i = 0; i < size; ++i) rows_.prefetch_lower(strip.rows[out[i]]);
-    return size;
+    left.count = size;
+    for (std::size_t i = 0; i < size; ++i) rows_.prefetch_lower(left.rows[i]);
   }
 
   // All queries against a strip, by tiles.

@@ -17,10 +17,21 @@ struct Strip {
   float scale[STRIP], bias[STRIP], coarse[STRIP] = {};
   std::size_t count = 0;
 
+  // The rows from `first` on.
+  void take(std::size_t first, std::size_t many) {
+    for (std::size_t i = 0; i < many; ++i) rows[i] = std::uint32_t(first + i);
+    count = many;
+  }
+
+  // Whether the rows follow each other, also where they are kept.
+  template <class T>
+  bool in_one_piece(const Blocks<T>& table) const {
+    return rows[count - 1] == rows[0] + count - 1 && table.run(rows[0]) >= count;
+  }
+
   void read_terms(const Rows& from) {
     const std::size_t first = rows[0];
-    if (rows[count - 1] == first + count - 1 && from.terms.run(first) >= count &&
-        (!from.with_errors || from.coarse.run(first) >= count)) {
+    if (in_one_piece(from.terms) && (!from.with_errors || in_one_piece(from.coarse))) {
       const Terms* terms = from.terms.row(first);
       for (std::size_t i = 0; i < count; ++i) scale[i] = terms[i].scale, bias[i] = terms[i].bias;
       if (from.with_errors) std::copy_n(from.coarse.row(first), count, coarse);
@@ -33,6 +44,14 @@ struct Strip {
       if (from.with_errors) coarse[i] = from.coarse[rows[i]];
     }
   }
+};
+
+// Rows of a strip that are to be scored by all their bits.
+struct Remainder {
+  std::uint32_t rows[STRIP];
+  std::int32_t high[STRIP];  // product of the query and the upper bits
+  float scale[STRIP], bias[STRIP];
+  std::size_t count = 0;
 };
 
 // A strip as the tile kernel takes it.
