@@ -10,6 +10,7 @@
 
 #include "candidates.hpp"
 #include "parallel.hpp"
+#include "scan_bounds.hpp"
 #include "strip.hpp"
 
 namespace ragtune {
@@ -19,23 +20,14 @@ constexpr std::size_t CHUNK = 1024;           // rows that a thread takes at a t
 constexpr std::ptrdiff_t QUERIES = 1024;      // queries at a time: bounds the memory for candidates
 constexpr std::size_t MIN_TILED_QUERIES = 4;  // below, packing costs more than it saves
 
-// A query and how far its scores may be off.
-struct Question {
-  const float* vector;
-  QueryCode code;
-  double constant;
-  float fine;    // of an 8-bit score
-  float coarse;  // of a 4-bit estimate, but for coarse_slope * Rows::coarse
-  float coarse_slope;
-};
-
 class Scan {
  public:
   Scan(const Rows& rows, MatrixView queries, const Allowed& allowed, std::size_t k, int threads)
       : rows_(rows), allowed_(allowed), k_(k), threads_(threads) {
-    questions_.resize(std::size_t(queries.rows()));
-    for (std::size_t q = 0; q < questions_.size(); ++q)
-      prepare(questions_[q], queries.data() + std::ptrdiff_t(q) * queries.cols());
+    const bool many = std::size_t(queries.rows()) >= MIN_TILED_QUERIES;
+    const int limit = many ? kernels_.query_limit : 127;
+    for (std::ptrdiff_t q = 0; q < queries.rows(); ++q)
+      questions_.push_back(bounded(rows, queries.row(q).data(), limit));
     if (tiled()) pack_questions();
   }
 
@@ -50,30 +42,6 @@ class Scan {
   }
 
  private:
-  void prepare(Question& question, const float* vector) const {
-    CodeError error;
-    const int limit = tiled() ? kernels().query_limit : 127;
-    rows_.encoder.encode_query(vector, question.code, &error, limit);
-    question.vector = vector;
-    question.constant = rows_.encoder.constant(vector);
-    const double reach = error.length + rows_.longest_centred;
-    if (!(reach * reach < 1e36))
-      throw std::invalid_argument(
-          "vectors: expected lengths below 1e18 (float32 overflows), got a query and a row of " +
-          std::to_string(reach) + " together");
-    const double slope = rows_.encoder.slope();
-    const double coded = error.length + error.residual;  // of the query's codes, at most
-    // Sums of d terms in float32, with room: the terms are at most |q'| |x'| sqrt(d).
-    // What the mean adds to products is rounded, too.
-    const double shift = rows_.encoder.shift() * reach;
-    const double rounding =
-        0x1p-21 * shift + 0x1p-19 * std::sqrt(double(rows_.dimensions())) * reach * reach + 1e-37;
-    const double query_part = slope * error.residual * rows_.longest_centred + rounding;
-    question.fine = up(query_part + slope * coded * rows_.largest_residual);
-    question.coarse = up(query_part);
-    question.coarse_slope = up(slope * coded);
-  }
-
   // As the tile kernel takes them; there are zeros after the last.
   void pack_questions() {
     const std::size_t steps = rows_.encoder.groups() * GROUP / 4, mc = kernels().mc;
@@ -82,10 +50,6 @@ class Scan {
       for (std::size_t s = 0; s < steps; ++s)
         std::memcpy(packed_.data() + (q / mc * steps + s) * mc * 4 + q % mc * 4,
                     questions_[q].code.codes.data() + 4 * s, 4);
-  }
-
-  static float up(double x) {
-    return std::nextafter(float(x), std::numeric_limits<float>::infinity());
   }
 
   // Every thread has candidates of its own and takes chunks of rows until none is left.

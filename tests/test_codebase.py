@@ -22,13 +22,14 @@ TEXTS = sorted(
 # module -> the layer it is in; a module imports from its own layer and from lower ones.
 LAYERS = [
     {"types"},
-    {"arrays", "inputs", "calibration", "lesson"},
+    {"arrays", "inputs", "calibration", "lesson", "filters"},
     {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
-    {"tuning", "registry", "chunk_index", "chunk_words"},
+    {"tuning", "registry", "chunk_index", "chunk_words", "chunk_facts"},
+    {"retrieval"},
     {"learning"},
     {"memory"},
     {"demo", "cli"},

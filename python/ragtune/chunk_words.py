@@ -17,13 +17,14 @@ from ragtune.store import Lock, Store
 
 @dataclass(frozen=True, slots=True)
 class IndexVectors:
-    """Vectors that live in an index; see `ragtune.legs.Vectors`."""
+    """Vectors that live in an index, perhaps some rows only; see `ragtune.legs.Vectors`."""
 
     index: _core.Index
+    allowed: Rows | None = None
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[Scores, Rows]:
         """Scores and rows of the k nearest, (nq, k) each, -1 padded."""
-        return self.index.search(queries, k=k, num_threads=threads(len(queries)))
+        return self.index.search(queries, k=k, ids=self.allowed, num_threads=threads(len(queries)))
 
     def score(self, queries: NDArray[np.float32], candidates: Rows) -> Scores:
         """Cosine of each candidate (nq, c), 0 where it is -1."""

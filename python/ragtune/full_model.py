@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ragtune import _core
 from ragtune.fusion import Fusion
-from ragtune.legs import DEPTH, Legs, Questions, Sources, gather, propose, threads, union
+from ragtune.legs import DEPTH, Legs, Questions, Sources, gather, propose, threads, union, within
 from ragtune.lesson import Lesson
 
 Floats = NDArray[np.float32]
@@ -62,7 +62,8 @@ class FullModel:
         questions = Questions(frozen, adapted, texts)
         proposals = propose(sources, questions, DEPTH)
         if self.memory is not None:
-            proposals.append(self.memory.propose(frozen, DEPTH, num_threads=threads(len(frozen))))
+            asked = self.memory.propose(frozen, DEPTH, num_threads=threads(len(frozen)))
+            proposals.append(within(sources, asked))
         return gather(sources, questions, union(proposals), self.memory)
 
     def safe_legs(self, sources: Sources, frozen: Floats, texts: list[str] | None) -> Legs:

@@ -96,6 +96,7 @@ class Sources:
     vectors: Vectors
     lexical: Lexical | None = None
     parts: _core.Parts | None = None
+    allowed: Rows | None = None  # rows that may be found, rising; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,16 @@ def propose(sources: Sources, questions: Questions, depth: int = DEPTH) -> list[
     if sources.lexical is not None and questions.texts is not None:
         for name in ("words", "characters"):
             index = sources.lexical.indexes[name]
-            found.append(index.search(questions.texts, depth, num_threads=many)[1])
+            own = index.search(questions.texts, depth, ids=sources.allowed, num_threads=many)
+            found.append(own[1])
     return found
+
+
+def within(sources: Sources, rows: Rows) -> Rows:
+    """Rows with -1 in place of those that may not be found."""
+    if sources.allowed is None:
+        return rows
+    return np.where(np.isin(rows, sources.allowed), rows, -1)
 
 
 def gather(

@@ -10,19 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragtune.arrays import as_count, as_queries, as_recall
-from ragtune.chunk_index import CaughtUp, ChunkIndex
-from ragtune.chunk_words import ChunkWords, IndexVectors
+from ragtune.chunk_index import ChunkIndex
 from ragtune.evaluation import METRICS
+from ragtune.filters import condition
 from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
 from ragtune.learning import Learning, Options, TuningRun, rankings
-from ragtune.legs import Lexical, Sources
-from ragtune.registry import Registry, Serving
+from ragtune.registry import Registry
 from ragtune.report import Report
+from ragtune.retrieval import Asked, Filter, Retrieval
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
 from ragtune.types import Chunk, Hit, Pair, Progress
-
-ATTEMPTS = 20  # a search begins anew if the store changes under it, so often at most
 
 
 class Memory:
@@ -59,7 +57,7 @@ class Memory:
         self.registry = Registry(self.store, self.path / "models")
         self._learning = Learning(self.store, self.space, self.registry)
         self._index = ChunkIndex(self.store, self.path)
-        self._words = ChunkWords(self.store)
+        self._retrieval = Retrieval(self.store, self.registry, self._index)
 
     def __repr__(self) -> str:
         return f"<ragtune.Memory {str(self.path)!r}: {len(self):,} chunks>"
@@ -154,6 +152,7 @@ class Memory:
         deep_memory: bool = False,
         embedding: ArrayLike | None = None,
         recall: float | None = None,
+        filter: Filter | None = None,
     ) -> list[Hit]:
         """Find the k nearest chunks, best first.
 
@@ -167,63 +166,26 @@ class Memory:
             recall: Share of the true k nearest that should be found, in (0, 1]: a smaller
                 one is faster, 1 looks at every chunk. None is 0.99; below 10,000 chunks
                 every search is exact.
+            filter: Which chunks may be found: a condition on their metadata as
+                `ragtune.filters` tells, or a function of a `Chunk`, which is asked of every chunk.
+                There are k hits if so many pass.
 
         Raises:
-            TypeError: The query is not a string.
-            ValueError: k < 1, recall is out of range, neither or both of query and embedding
-                are given, or the embedding has another dimension or is not finite.
+            TypeError: The query is not a string, or the filter neither mapping nor callable.
+            ValueError: k < 1, recall is out of range, an operator of the filter is unknown, neither
+                or both of query and embedding are given, or the embedding has another dimension
+                or is not finite.
             EmbedderMismatchError: The embedder is not the one that made the vectors.
         """
         wanted = as_count(k, "k")
         recall = None if recall is None else as_recall(recall, "recall")
+        if filter is not None and not callable(filter):
+            condition(filter)  # throws, also where there is nothing to search
         vector = self._query_vector(query, embedding)
         if vector is None:
             return []
-        for _ in range(ATTEMPTS):
-            state = self._index.fresh(vector.shape[1])
-            scores, rows = self._ranked(state, vector, query, wanted, recall, deep_memory)
-            hits, whole = self._hits(state, scores, rows)
-            if whole:
-                break
-        return hits
-
-    def _ranked(
-        self,
-        state: CaughtUp,
-        vector: NDArray[np.float32],
-        text: str | None,
-        k: int,
-        recall: float | None,
-        deep_memory: bool,
-    ) -> tuple[list[float], list[int]]:
-        """Scores and rows of the k best, as far as there are so many."""
-        index, k = state.index, min(k, max(len(state.index), 1))
-        if deep_memory:
-            serving, lexical = self._serving(state, vector.shape[1])
-            if serving.full is not None and text is not None:
-                sources = Sources(IndexVectors(index), lexical)
-                found = serving.full.rank(sources, vector, [text], k, learned=serving.learned)
-                return found[0][0].tolist(), found[1][0].tolist()
-            if not serving.adapter.is_identity:
-                vector = serving.adapter.apply(vector)
-        # One query on one thread: to wake more costs more than they gain.
-        scores, rows = index.search(vector, k=k, recall=recall, num_threads=1)
-        return scores[0].tolist(), rows[0].tolist()
-
-    def _hits(
-        self, state: CaughtUp, scores: list[float], rows: list[int]
-    ) -> tuple[list[Hit], bool]:
-        """Living chunks by row, and whether all is of one state of the store.
-
-        It is not if a chunk was replaced or deleted after the index found it: a score would
-        stand beside another text. Nor may it have changed after the index was `fresh`, for
-        then it is unknown which came first. Where none has, they are the nearest of the
-        snapshot that was searched, and every text is the one whose vector was compared.
-        """
-        ranked = [(r, s) for r, s in zip(rows, scores, strict=True) if r >= 0]
-        found, latest = self.store.reader.chunks([row for row, _ in ranked])
-        hits = [Hit(found[row], score) for row, score in ranked if row in found]
-        return hits, latest <= state.counters[0] and len(hits) == len(ranked)
+        asked = Asked(vector, query, wanted, recall, deep_memory, filter)
+        return self._retrieval.search(asked)
 
     def _query_vector(
         self, query: str | None, embedding: ArrayLike | None
@@ -305,7 +267,7 @@ class Memory:
         """
         questions = self._learning.questions(queries, relevance, progress)
         state = self._index.fresh(questions.vectors.shape[1])
-        serving, lexical = self._serving(state, questions.vectors.shape[1])
+        serving, lexical = self._retrieval.serving(state, questions.vectors.shape[1])
         return self._learning.evaluate(state.index, serving, lexical, questions, metrics, coverage)
 
     def rankings(
@@ -314,11 +276,5 @@ class Memory:
         """Store rows (nq, k) that the frozen embeddings and what serves find, -1 padded."""
         vectors = self.space.questions(list(queries), None)
         state = self._index.fresh(vectors.shape[1])
-        serving, lexical = self._serving(state, vectors.shape[1])
+        serving, lexical = self._retrieval.serving(state, vectors.shape[1])
         return rankings(state.index, serving, lexical, (vectors, list(queries)), k)
-
-    def _serving(self, state: CaughtUp, dimension: int) -> tuple[Serving, Lexical | None]:
-        """What serves, and the words of the chunks if it needs them."""
-        serving = self.registry.serving(dimension, state.counters)
-        needs = serving.full is not None and serving.full.needs_texts
-        return serving, self._words.fresh(state.counters) if needs else None

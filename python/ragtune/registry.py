@@ -81,7 +81,7 @@ class Registry:
                 warnings.warn(
                     f"model {row['version']} cannot serve, the one before does: {error}",
                     RuntimeWarning,
-                    stacklevel=4,
+                    stacklevel=7,
                 )
                 continue
             full = model.full if model.is_better_than_frozen else None

@@ -61,10 +61,15 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A retrieved chunk; a larger score is closer."""
+    """A retrieved chunk; a larger score is closer.
+
+    `relevance` is the chance in [0, 1] that it answers the question, where a model serves that
+    was calibrated on held-out questions.
+    """
 
     chunk: Chunk
     score: float
+    relevance: float | None = None
 
     @property
     def id(self) -> str:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ragtune.store.chunks import Changes, ChunkTable, NewChunk, VectorTable, content_key
 from ragtune.store.database import Database
 from ragtune.store.forks import Lock
+from ragtune.store.metadata import MetadataTable
 from ragtune.store.pairs import PairTable, StoredPair, data_hash
 from ragtune.store.reader import reader_of
 from ragtune.store.runs import ModelTable, RunTable
@@ -41,6 +42,7 @@ class Store:
         self._database = Database(url, owner)
         self.chunks = ChunkTable(self._database)
         self.vectors = VectorTable(self._database)
+        self.metadata = MetadataTable(self._database)
         self.pairs = PairTable(self._database)
         self.runs = RunTable(self._database)
         self.models = ModelTable(self._database)

@@ -1,0 +1,40 @@
+"""Metadata of chunks, as filters read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+
+from ragtune.store.database import Database
+from ragtune.store.schema import chunks
+
+
+class Metadata(NamedTuple):
+    """Chunk rows that changed: metadata of the living ones, and those that are gone."""
+
+    living: dict[int, Mapping[str, Any]]
+    gone: list[int]
+
+
+class MetadataTable:
+    """The same rows as `ChunkTable`, without texts and vectors."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def since(self, change: int) -> Metadata:
+        """Rows written after `change`."""
+        own = self._database.own_of_few if change else self._database.own  # after 0 are all rows
+        query = select(chunks.c.row, chunks.c.metadata, chunks.c.deleted_at.is_not(None)).where(
+            own(chunks), chunks.c.change > change
+        )
+        found = Metadata({}, [])
+        with self._database.reading() as connection:
+            for row, metadata, deleted in connection.execute(query):
+                if deleted:
+                    found.gone.append(row)
+                else:
+                    found.living[row] = metadata
+        return found
