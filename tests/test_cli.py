@@ -429,3 +429,13 @@ def test_short_work_shows_nothing(capsys):
     with output.progress(as_json=False) as progress:
         progress("embedding", 3, 10)
     assert capsys.readouterr().err == ""
+
+
+def test_search_filters_by_metadata(filled):
+    only = json.dumps({"source": {"$in": ["docs/f03.txt", "docs/f04.txt"]}})
+    found = run_json("search", "alpha", "--filter", only)["hits"]
+    assert {hit["source"] for hit in found} == {"docs/f03.txt", "docs/f04.txt"}
+    nothing = run("search", "alpha", "--filter", '{"source": "nowhere"}').stdout
+    assert nothing == "no chunk passes the filter\n"
+    for bad in ("{", "{}", '{"source": {"$like": 1}}'):
+        assert "--filter" in run("search", "alpha", "--filter", bad, code=2).output

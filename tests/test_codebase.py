@@ -32,7 +32,7 @@ LAYERS = [
     {"retrieval"},
     {"learning"},
     {"memory"},
-    {"demo", "cli"},
+    {"demo", "cli", "integrations"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
            "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model",

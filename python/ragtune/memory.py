@@ -132,6 +132,10 @@ class Memory:
         """Chunks in the order of ids; unknown and deleted ones are left out."""
         return self.store.chunks.get(strings(ids, "ids"))
 
+    def ids(self) -> list[str]:
+        """Names of all chunks that can be found, oldest first."""
+        return self.store.metadata.ids()
+
     def delete(self, ids: Sequence[str]) -> int:
         """Hide chunks from search at once; unknown ids are passed over. Returns how many."""
         return self.store.chunks.delete(strings(ids, "ids"))

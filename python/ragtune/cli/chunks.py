@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,17 @@ import typer
 
 from ragtune.cli import options, output
 from ragtune.cli.options import AsJson, MemoryPath, examples
+
+
+def _condition(text: str | None) -> str | None:
+    if text is not None:
+        from ragtune.filters import condition
+
+        try:
+            condition(json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise typer.BadParameter(str(error)) from None
+    return text
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +42,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             'ragtune search "how do I get my money back?"',
             'ragtune search "refund" -k 10 --deep-memory -m support.ragtune',
+            """ragtune search "refund" --filter '{"lang": "en", "year": {"$gte": 2024}}'""",
         ),
     )(search)
 
@@ -92,24 +105,32 @@ def search(
     query: Annotated[str, typer.Argument(help="The question.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many chunks.")] = 5,
     deep_memory: Annotated[bool, typer.Option(help="Use what was learned.")] = False,
+    filter: Annotated[
+        str | None,
+        typer.Option(help="A condition on the metadata, as JSON.", callback=_condition),
+    ] = None,
     memory: MemoryPath = options.DEFAULT_MEMORY,
     as_json: AsJson = False,
 ) -> None:
     """Find the chunks that answer a question, best first."""
     with options.open_memory(memory) as opened, output.progress(as_json=as_json):
-        hits = opened.search(query, k=k, deep_memory=deep_memory)
+        passing = None if filter is None else json.loads(filter)
+        hits = opened.search(query, k=k, deep_memory=deep_memory, filter=passing)
         learned = bool(opened.store.models.promoted())
     if deep_memory and not learned:
         output.note("no model is promoted: the frozen embeddings answered; see ragtune tune")
     if as_json:
         found = [
-            {"rank": rank, "id": hit.id, "score": hit.score, "text": hit.text,
-             "source": hit.chunk.source, "metadata": dict(hit.chunk.metadata)}
+            {"rank": rank, "id": hit.id, "score": hit.score, "relevance": hit.relevance,
+             "text": hit.text, "source": hit.chunk.source, "metadata": dict(hit.chunk.metadata)}
             for rank, hit in enumerate(hits, start=1)
         ]  # fmt: skip
         output.print_json({"query": query, "deep_memory": deep_memory and learned, "hits": found})
     elif not hits:
-        output.show(f"{memory} has no chunks; see ragtune add")
+        none = (
+            "no chunk passes the filter" if filter else f"{memory} has no chunks; see ragtune add"
+        )
+        output.show(none)
     else:
         from ragtune.cli.tables import hits_table
 

@@ -38,3 +38,10 @@ class MetadataTable:
                 else:
                     found.living[row] = metadata
         return found
+
+    def ids(self) -> list[str]:
+        """Names of all living chunks, oldest first."""
+        mine = self._database.own(chunks), chunks.c.deleted_at.is_(None)
+        query = select(chunks.c.id).where(*mine).order_by(chunks.c.row)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())

@@ -1,0 +1,1 @@
+"""ragtune inside other frameworks, a module each; importing this package imports none of them."""
