@@ -21,7 +21,7 @@ TEXTS = sorted(
 
 # module -> the layer it is in; a module imports from its own layer and from lower ones.
 LAYERS = [
-    {"types"},
+    {"types", "events"},
     {"arrays", "inputs", "calibration", "lesson", "filters"},
     {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +64,7 @@ class Learning:
     def tune(self, options: Options, progress: Progress | None) -> TuningRun:
         """One run, from its row in the store to a published model; see `Memory.tune`."""
         pairs = self._store.pairs.living()
-        run_id = uuid.uuid4().hex
-        self._store.runs.add(
-            id=run_id,
+        run_id = self._store.runs.add(
             status="training",
             strategy=options.strategy,
             seed=options.seed,
