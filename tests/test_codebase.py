@@ -22,13 +22,13 @@ TEXTS = sorted(
 # module -> the layer it is in; a module imports from its own layer and from lower ones.
 LAYERS = [
     {"types", "events"},
-    {"arrays", "inputs", "calibration", "lesson", "filters"},
+    {"arrays", "inputs", "calibration", "lesson", "filters", "sentences"},
     {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
-    {"tuning", "registry", "chunk_index", "chunk_words", "chunk_facts"},
+    {"tuning", "registry", "chunk_index", "chunk_words", "chunk_facts", "chunk_parts"},
     {"retrieval"},
     {"learning"},
     {"memory"},
@@ -37,7 +37,7 @@ LAYERS = [
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
            "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model",
            "model_file", "memory", "learning", "report_details", "calibration",
-           "registry", "chunk_index", "chunk_words", "files", "cli"}  # fmt: skip
+           "registry", "chunk_index", "chunk_words", "chunk_parts", "files", "cli"}  # fmt: skip
 
 
 def module_of(path):

@@ -49,6 +49,11 @@ class FullModel:
         """Whether it was learned with the words of the questions."""
         return "words" in self.fusion.names
 
+    @property
+    def needs_parts(self) -> bool:
+        """Whether it was learned with the sentences of the chunks."""
+        return "part" in self.fusion.names
+
     def by_row(self, rows: NDArray[np.int64]) -> FullModel:
         """The same, its stored questions about rows[i] in place of i."""
         if self.questions is None:

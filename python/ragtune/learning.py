@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
-from ragtune.chunk_words import IndexVectors
 from ragtune.evaluation import Qrels, Run, Scores, evaluate, parse_metric
 from ragtune.inputs import strings
-from ragtune.legs import Lexical, Sources
+from ragtune.legs import Sources
 from ragtune.model import Model
 from ragtune.registry import Registry, Serving
 from ragtune.report import Judged, Report, Verdict, compare
@@ -51,6 +50,8 @@ class Options:
     hyperparameters: Mapping[str, Any]
     coverage: float
     seed: int
+    sentences: bool = True
+    learning_curve: bool = False
 
 
 class Learning:
@@ -93,17 +94,21 @@ class Learning:
         grades: dict[str, dict[int, float]] = {}
         for pair in pairs:
             grades.setdefault(pair.question, {})[position[pair.chunk_row]] = pair.relevance
+        dimension = len(vectors[0]) // np.dtype(np.float32).itemsize
+        parts = self._parts(rows, dimension, options, progress)
         model = fit(
             np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(rows), -1),
             self._space.questions(list(grades), progress),
             list(grades.values()),
             texts=texts,
             queries=list(grades),
+            parts=parts,
             groups=sources,
             strategy=options.strategy,
             hyperparameters=options.hyperparameters,
             coverage=options.coverage,
             seed=options.seed,
+            learning_curve=options.learning_curve,
             progress=progress,
         )
         model.sources = None  # the store has them
@@ -111,18 +116,32 @@ class Learning:
             model.full = model.full.by_row(np.array(rows, dtype=np.int64))
         return model
 
+    def _parts(
+        self, rows: Sequence[int], dimension: int, options: Options, progress: Progress | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """Sentences of the chunks and their places among `rows`, which rise; None without."""
+        looks = options.sentences and options.strategy in ("auto", "fusion")
+        if not looks or not self._space.can_embed:
+            return None
+        self._space.make_sentences(progress)
+        found, _ = self._store.sentences.since(0, dimension)
+        kept = np.isin(found.rows, rows)
+        if not kept.any():
+            return None
+        return found.vectors[kept], np.searchsorted(rows, found.rows[kept])
+
     def evaluate(
         self,
         index: _core.Index,
         serving: Serving,
-        lexical: Lexical | None,
+        sources: Sources,
         questions: Questions,
         metrics: Sequence[str],
         coverage: float,
     ) -> Report:
         """Frozen embeddings against what serves; see `Memory.evaluate`."""
         k = min(max(parse_metric(name)[1] for name in metrics), len(index))
-        frozen, served = rankings(index, serving, lexical, (questions.vectors, questions.texts), k)
+        frozen, served = rankings(index, serving, sources, (questions.vectors, questions.texts), k)
         before, after = (evaluate(Run(rows), questions.qrels, metrics) for rows in (frozen, served))
         trained = {pair.chunk_row for pair in self._store.pairs.living()}
         seen = np.array(
@@ -172,7 +191,7 @@ class Learning:
 def rankings(
     index: _core.Index,
     serving: Serving,
-    lexical: Lexical | None,
+    sources: Sources,
     asked: tuple[NDArray[np.float32], list[str]],
     k: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -183,7 +202,6 @@ def rankings(
     _, found = index.search(both, k=k, recall=1.0)
     frozen, served = np.split(found, 2)
     if serving.full is not None:
-        sources = Sources(IndexVectors(index), lexical)
         served = serving.full.rank(sources, vectors, texts, k, learned=serving.learned)[1]
     return frozen, served
 

@@ -126,6 +126,8 @@ class Memory:
         parts = zip(names, texts, metadata, groups, vectors, strict=True)
         chunks = {id_: NewChunk(id_, t, m, g or id_, v) for id_, t, m, g, v in parts}
         self.store.chunks.add(list(chunks.values()))
+        if self.registry.needs_sentences(len(vectors[0]) // 4):
+            self.space.make_sentences(progress)
         return names
 
     def get(self, ids: Sequence[str]) -> list[Chunk]:
@@ -225,6 +227,8 @@ class Memory:
         hyperparameters: Mapping[str, Any] | None = None,
         coverage: float = 0.5,
         seed: int = 0,
+        sentences: bool = True,
+        learning_curve: bool = False,
         progress: Progress | None = None,
     ) -> TuningRun:
         """Learn from all pairs, prove the gain, and serve the model only if it is proven.
@@ -235,6 +239,9 @@ class Memory:
             hyperparameters: Overrides of the strategy's own.
             coverage: Share of traffic that falls on documents with questions.
             seed: Decides folds and resamples.
+            sentences: Look at the sentences of the chunks, too: they are embedded once, now and
+                whenever chunks are added while a model serves that looks at them.
+            learning_curve: See `ragtune.fit`.
             progress: Called with (done, total), first for embedding, then for learning.
 
         Raises:
@@ -242,7 +249,8 @@ class Memory:
                 and what served before still serves.
         """
         self.add_pairs(pairs)
-        options = Options(strategy, dict(hyperparameters or {}), coverage, seed)
+        given = dict(hyperparameters or {})
+        options = Options(strategy, given, coverage, seed, sentences, learning_curve)
         return self._learning.tune(options, progress)
 
     def evaluate(
@@ -271,8 +279,8 @@ class Memory:
         """
         questions = self._learning.questions(queries, relevance, progress)
         state = self._index.fresh(questions.vectors.shape[1])
-        serving, lexical = self._retrieval.serving(state, questions.vectors.shape[1])
-        return self._learning.evaluate(state.index, serving, lexical, questions, metrics, coverage)
+        serving, sources = self._retrieval.serving(state, questions.vectors.shape[1])
+        return self._learning.evaluate(state.index, serving, sources, questions, metrics, coverage)
 
     def rankings(
         self, queries: Sequence[str], k: int
@@ -280,5 +288,5 @@ class Memory:
         """Store rows (nq, k) that the frozen embeddings and what serves find, -1 padded."""
         vectors = self.space.questions(list(queries), None)
         state = self._index.fresh(vectors.shape[1])
-        serving, lexical = self._retrieval.serving(state, vectors.shape[1])
-        return rankings(state.index, serving, lexical, (vectors, list(queries)), k)
+        serving, sources = self._retrieval.serving(state, vectors.shape[1])
+        return rankings(state.index, serving, sources, (vectors, list(queries)), k)

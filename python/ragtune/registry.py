@@ -69,6 +69,11 @@ class Registry:
             serving = self._serving = self._newest_readable(dimension, counters)
         return serving
 
+    def needs_sentences(self, dimension: int) -> bool:
+        """Whether what serves looks at the sentences of chunks."""
+        full = self.serving(dimension, self._store.counters()).full
+        return full is not None and full.needs_parts
+
     def _newest_readable(self, dimension: int, counters: tuple[int, int]) -> Serving:
         space = self._store.vectors.space() or b""
         for row in self._store.models.promoted():

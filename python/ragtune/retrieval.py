@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ragtune.chunk_facts import ChunkFacts
 from ragtune.chunk_index import CaughtUp, ChunkIndex
+from ragtune.chunk_parts import ChunkParts
 from ragtune.chunk_words import ChunkWords, IndexVectors
 from ragtune.filters import condition
-from ragtune.legs import Lexical, Sources
+from ragtune.legs import Sources
 from ragtune.registry import Registry, Serving
 from ragtune.store import Store
 from ragtune.types import Chunk, Hit
@@ -46,6 +47,7 @@ class Retrieval:
         self._index = index
         self._words = ChunkWords(store)
         self._facts = ChunkFacts(store)
+        self._parts = ChunkParts(store)
 
     def search(self, asked: Asked) -> list[Hit]:
         """See `Memory.search`."""
@@ -59,11 +61,18 @@ class Retrieval:
                 break
         return hits
 
-    def serving(self, state: CaughtUp, dimension: int) -> tuple[Serving, Lexical | None]:
-        """What serves, and the words of the chunks if it needs them."""
+    def serving(
+        self, state: CaughtUp, dimension: int, allowed: Rows | None = None
+    ) -> tuple[Serving, Sources]:
+        """What serves, and what it asks of the chunks."""
         serving = self._registry.serving(dimension, state.counters)
-        needs = serving.full is not None and serving.full.needs_texts
-        return serving, self._words.fresh(state.counters) if needs else None
+        lexical, parts = None, None
+        if serving.full is not None and serving.full.needs_texts:
+            lexical = self._words.fresh(state.counters)
+        if serving.full is not None and serving.full.needs_parts:
+            parts = self._parts.fresh(dimension, state.counters)
+        vectors = IndexVectors(state.index, allowed)
+        return serving, Sources(vectors, lexical, parts, allowed)
 
     def _allowed(self, state: CaughtUp, filter_: Filter | None) -> Rows | None:
         """Rows that a filter lets through, rising; None without one."""
@@ -82,10 +91,9 @@ class Retrieval:
         index, vector = state.index, asked.vector
         k = min(asked.k, max(len(index), 1))
         if asked.deep_memory:
-            serving, lexical = self.serving(state, vector.shape[1])
+            serving, sources = self.serving(state, vector.shape[1], allowed)
             full = serving.full
             if full is not None and asked.text is not None:
-                sources = Sources(IndexVectors(index, allowed), lexical, allowed=allowed)
                 scores, rows = full.rank(sources, vector, [asked.text], k, learned=serving.learned)
                 curve = (full.fusion if serving.learned else full.baseline).calibration
                 chances = None if curve is None else curve(scores[0]).tolist()

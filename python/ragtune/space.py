@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ragtune.arrays import as_matrix, unit_rows
 from ragtune.embed import Fingerprint, as_embedder, fingerprint
+from ragtune.sentences import sentences_of
 from ragtune.store import Store, content_key
 from ragtune.types import Embedder, EmbedderMismatchError, Progress
 
@@ -118,6 +119,40 @@ class EmbeddingSpace:
 
         vectors = self._cached(texts, keys, embed, progress)
         return np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(texts), -1)
+
+    @property
+    def can_embed(self) -> bool:
+        """Whether texts can be embedded: not if all vectors were given and no embedder."""
+        stored = self._store.vectors.space()
+        return (
+            self._given is not None
+            or stored is None
+            or Fingerprint.from_bytes(stored).name != GIVEN
+        )
+
+    def make_sentences(self, progress: Progress | None) -> int:
+        """Embed the sentences of chunks that lack them, a batch at a time; returns how many."""
+        missing = self._store.sentences.missing()
+        texts = [(row, hash_, sentences_of(text)) for row, (hash_, text) in missing.items()]
+        total, done = sum(len(own) for _, _, own in texts), 0
+        dimension = self.dimension() or 0
+        while texts:
+            part, size = [], 0
+            while texts and size < BATCH:
+                part.append(texts.pop())
+                size += len(part[-1][2])
+            said = [sentence for _, _, own in part for sentence in own]
+            vectors = self.embedder().embed_documents(said) if said else np.empty((0, dimension))
+            unit = unit_rows(np.ascontiguousarray(vectors, dtype=np.float32))
+            ends = np.cumsum([len(own) for _, _, own in part])[:-1]
+            split = np.split(unit, ends)
+            self._store.sentences.put(
+                {row: (hash_, own) for (row, hash_, _), own in zip(part, split, strict=True)}
+            )
+            done += size
+            if progress and total:
+                progress(done, total)
+        return total
 
     def query(self, text: str) -> NDArray[np.float32]:
         """Vector of one question, (1, d)."""

@@ -24,6 +24,7 @@ from ragtune.store.pairs import PairCounts, PairTable, StoredPair, data_hash
 from ragtune.store.reader import reader_of
 from ragtune.store.runs import Outcome, RunTable
 from ragtune.store.saves import SaveTable
+from ragtune.store.sentences import SentenceTable
 from ragtune.store.settings import Settings, SettingsTable
 
 __all__ = [
@@ -65,6 +66,7 @@ class Store:
         self.chunks = ChunkTable(self._database)
         self.vectors = VectorTable(self._database)
         self.metadata = MetadataTable(self._database)
+        self.sentences = SentenceTable(self._database)
         self.pairs = PairTable(self._database)
         self.runs = RunTable(self._database)
         self.models = ModelTable(self._database)

@@ -72,7 +72,12 @@ CREATE TABLE dataset_items (
   dataset_id VARCHAR(32) NOT NULL REFERENCES datasets (id) ON DELETE CASCADE,
   number INTEGER NOT NULL, owner VARCHAR(128) NOT NULL, question TEXT NOT NULL,
   chunk_id TEXT NOT NULL, relevance {number} NOT NULL, split VARCHAR(16) NOT NULL,
-  PRIMARY KEY (dataset_id, number))"""
+  PRIMARY KEY (dataset_id, number));
+CREATE TABLE sentences (
+  chunk_row INTEGER NOT NULL REFERENCES chunks ("row") ON DELETE CASCADE,
+  owner VARCHAR(128) NOT NULL, text_hash {bytes} NOT NULL, vectors {bytes} NOT NULL,
+  change INTEGER NOT NULL, PRIMARY KEY (chunk_row));
+CREATE INDEX ix_sentences_change ON sentences (change)"""
 
 
 def _create_all(connection: Connection) -> None:

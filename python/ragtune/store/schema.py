@@ -136,6 +136,17 @@ models = Table(
     UniqueConstraint("owner", "version"),
 )
 
+# Vectors of a chunk's sentences, see store/sentences.py.
+sentences = Table(
+    "sentences",
+    metadata,
+    Column("chunk_row", Integer, ForeignKey("chunks.row", ondelete="CASCADE"), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("text_hash", LargeBinary(32), nullable=False),  # of the text that they are of
+    Column("vectors", LargeBinary, nullable=False),
+    Column("change", Integer, nullable=False, index=True),
+)
+
 # Files of the index that were saved, and the state of the store that each is of.
 saves = Table(
     "saves",
