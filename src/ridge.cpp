@@ -1,6 +1,7 @@
 #include "ridge.hpp"
 
 #include <Eigen/Cholesky>
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,8 @@
 
 namespace ragtune {
 namespace {
+
+constexpr std::ptrdiff_t BLOCK = 64;  // rows of the statistics that a thread takes at a time
 
 template <class T>
 Eigen::LLT<RowMajor<T>> factor(RowMajor<T> gram, double lambda) {
@@ -41,9 +44,21 @@ void RidgeStatistics::update(MatrixView queries, MatrixView documents,
                                 ", " + std::to_string(documents.rows()) + " and " +
                                 std::to_string(weights.size()) + " rows");
   const Eigen::Map<const Eigen::VectorXf> v(weights.data(), m);
-  const RowMajor<double> weighted = (sign * v.cast<double>()).asDiagonal() * queries.cast<double>();
-  gram_.noalias() += weighted.transpose() * queries.cast<double>();
-  cross_.noalias() += weighted.transpose() * documents.cast<double>();
+  const RowMajor<double> q = queries.cast<double>(), t = documents.cast<double>();
+  const RowMajor<double> weighted = (sign * v.cast<double>()).asDiagonal() * q;
+  parallel_for((d + BLOCK - 1) / BLOCK,
+               [&](std::ptrdiff_t b) {
+                 const std::ptrdiff_t first = b * BLOCK, size = std::min(BLOCK, d - first);
+                 const auto own = weighted.middleCols(first, size).transpose();
+                 // What lies left of the diagonal, and its own block; the rest is the same
+                 // mirrored.
+                 gram_.block(first, 0, size, first + size).noalias() +=
+                     own * q.leftCols(first + size);
+                 cross_.middleRows(first, size).noalias() += own * t;
+               },
+               0, 1);
+  for (std::ptrdiff_t i = 0; i < d; ++i)
+    for (std::ptrdiff_t j = i + 1; j < d; ++j) gram_(i, j) = gram_(j, i);
   pairs_ += sign > 0 ? m : -m;
 }
 

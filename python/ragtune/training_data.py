@@ -28,7 +28,8 @@ class TrainingData:
     Shapes: corpus (n, d), queries (nq, d), pair_query, pair_row and pair_grade (pairs,)
     sorted by query, groups (n,) with one number per document group. `answers` and `negatives`
     (nq, d) are the means of each query's relevant rows, by grade, and of its hard negatives.
-    `asked` (nq,) tells which of the caller's queries each is; `query_texts` (nq,) if known.
+    `asked` (nq,) tells which of the caller's queries each is, and `nearest` (nq, k) are the rows
+    that the frozen embeddings find. `query_texts` (nq,) if known.
     """
 
     corpus: Floats
@@ -40,6 +41,7 @@ class TrainingData:
     answers: Floats
     negatives: Floats
     asked: Ints
+    nearest: Ints
     query_texts: list[str] | None = None
     language: str = "english"
 
@@ -68,6 +70,7 @@ class TrainingData:
             answers=np.ascontiguousarray(self.answers[queries]),
             negatives=np.ascontiguousarray(self.negatives[queries]),
             asked=self.asked[queries],
+            nearest=np.ascontiguousarray(self.nearest[queries]),
             query_texts=None if texts is None else [texts[q] for q in queries],
         )
 
@@ -75,7 +78,7 @@ class TrainingData:
         """The same with the answers shuffled among the pairs: what remains teaches nothing."""
         rows = random.permutation(self.pair_row)
         pairs = self.pair_query, rows, self.pair_grade
-        answers, negatives = _targets(self.corpus, self.queries, *pairs)
+        answers, negatives = _targets(self.corpus, self.nearest, *pairs)
         return replace(self, pair_row=rows, answers=answers, negatives=negatives)
 
 
@@ -107,7 +110,8 @@ def training_data(
     query, row, grade = _positive_pairs(qrels, len(corpus))
     kept, query = np.unique(query, return_inverse=True)
     query, unit = query.astype(np.int64), unit_rows(vectors[kept])
-    answers, negatives = _targets(corpus, unit, query, row, grade)
+    nearest = _nearest(corpus, unit, query)
+    answers, negatives = _targets(corpus, nearest, query, row, grade)
     return TrainingData(
         corpus=corpus,
         queries=unit,
@@ -118,6 +122,7 @@ def training_data(
         answers=answers,
         negatives=negatives,
         asked=kept.astype(np.int64),
+        nearest=nearest,
         query_texts=None if texts is None else [texts[q] for q in kept],
     )
 
@@ -173,27 +178,32 @@ def _positive_pairs(qrels: Sequence[Mapping[int, float]], n: int) -> tuple[Ints,
 
 
 def _targets(
-    corpus: Floats, queries: Floats, pair_query: Ints, pair_row: Ints, pair_grade: Floats
+    corpus: Floats, nearest: Ints, pair_query: Ints, pair_row: Ints, pair_grade: Floats
 ) -> tuple[Floats, Floats]:
     """Means (nq, d) of each query's relevant rows and of its hard negatives."""
-    totals = np.bincount(pair_query, weights=pair_grade, minlength=len(queries))
+    nq, n = len(nearest), len(corpus)
+    totals = np.bincount(pair_query, weights=pair_grade, minlength=nq)
     shares = (pair_grade / totals[pair_query]).astype(np.float32)
-    answers = np.zeros_like(queries)
+    answers = np.zeros((nq, corpus.shape[1]), dtype=np.float32)
     np.add.at(answers, pair_query, shares[:, None] * corpus[pair_row])
-    most = int(np.bincount(pair_query, minlength=1).max())
-    found = _core.exact_search(corpus, queries, k=min(NEGATIVES + most, len(corpus)))[1]
-    known = np.sort(pair_query * len(corpus) + pair_row)
-    asked = np.arange(len(queries))[:, None] * len(corpus) + found
+    known = np.sort(pair_query * n + pair_row)
+    asked = np.arange(nq)[:, None] * n + nearest
     at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
     wrong = known[at] != asked
     first = wrong & (np.cumsum(wrong, axis=1) <= NEGATIVES)
     weights = (first / np.maximum(first.sum(axis=1), 1)[:, None]).astype(np.float32)
-    negatives = np.zeros_like(queries)
-    for column in range(found.shape[1]):
-        negatives += weights[:, column, None] * corpus[found[:, column]]
+    negatives = np.zeros_like(answers)
+    for column in range(nearest.shape[1]):
+        negatives += weights[:, column, None] * corpus[nearest[:, column]]
     none = ~first.any(axis=1)
     negatives[none] = answers[none]
     return answers, negatives
+
+
+def _nearest(corpus: Floats, queries: Floats, pair_query: Ints) -> Ints:
+    """So many rows (nq, k) that `NEGATIVES` of them are not relevant, if there are so many."""
+    most = int(np.bincount(pair_query, minlength=1).max())
+    return _core.exact_search(corpus, queries, k=min(NEGATIVES + most, len(corpus)))[1]
 
 
 def glue_near_duplicates(corpus: Floats, rows: Ints, groups: Ints) -> Ints:

@@ -26,7 +26,7 @@ def packed(vectors: Floats) -> bytes:
     """Unit vectors (p, d) as 8-bit integers and a scale each: d + 4 bytes a vector."""
     scales = np.abs(vectors).max(axis=1, initial=0) / 127
     codes = np.rint(vectors / np.maximum(scales, 1e-30)[:, None]).astype(np.int8)
-    return scales.astype(np.float32).tobytes() + codes.tobytes()
+    return bytes(scales.astype(np.float32).tobytes() + codes.tobytes())
 
 
 def unpacked(blob: bytes, dimension: int) -> Floats:
