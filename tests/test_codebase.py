@@ -29,14 +29,15 @@ LAYERS = [
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
     {"tuning", "registry", "chunk_index", "chunk_words", "chunk_facts", "chunk_parts"},
-    {"retrieval"},
-    {"learning"},
-    {"memory"},
+    {"learning", "measuring", "retrieval"},
+    {"runs", "models", "datasets", "jobs"},
+    {"deep_memory", "memory"},
+    {"jobs.child"},
     {"demo", "cli", "integrations"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
            "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model",
-           "model_file", "memory", "learning", "report_details", "calibration",
+           "model_file", "memory", "learning", "measuring", "report_details", "calibration",
            "registry", "chunk_index", "chunk_words", "chunk_parts", "files", "cli"}  # fmt: skip
 
 

@@ -63,14 +63,15 @@ def test_what_the_work_raises_is_raised_after_its_events():
         listen(Event("training", 0, 1))
         raise ValueError("no pairs")
 
-    async def read():
-        seen = []
-        with pytest.raises(ValueError, match="no pairs"):
-            async for event in stream(work):
-                seen.append(event.done)
-        return seen
+    seen = []
 
-    assert asyncio.run(read()) == [0]
+    async def read():
+        async for event in stream(work):
+            seen.append(event.done)
+
+    with pytest.raises(ValueError, match="no pairs"):
+        asyncio.run(read())
+    assert seen == [0]
 
 
 def test_who_stops_listening_stops_the_work():

@@ -14,16 +14,31 @@ from ragtune.types import Pair
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("One two three four. Five six seven eight!", ["One two three four.", "Five six seven eight!"]),
-        ("A heading of four words\nand a line below it", ["A heading of four words", "and a line below it"]),
-        ("He said 'one two three.' Then he left the room.", ["He said 'one two three.", "Then he left the room."]),
-        ("Version 3.11 is what we all use. It came out in 2022.", ["Version 3.11 is what we all use.", "It came out in 2022."]),
-        ("これは長い日本語の文です。もう一つの長い文がここにあります。", ["これは長い日本語の文です。", "もう一つの長い文がここにあります。"]),
+        (
+            "One two three four. Five six seven eight!",
+            ["One two three four.", "Five six seven eight!"],
+        ),
+        (
+            "A heading of four words\nand a line below it",
+            ["A heading of four words", "and a line below it"],
+        ),
+        (
+            "He said 'one two three.' Then he left the room.",
+            ["He said 'one two three.", "Then he left the room."],
+        ),
+        (
+            "Version 3.11 is what we all use. It came out in 2022.",
+            ["Version 3.11 is what we all use.", "It came out in 2022."],
+        ),
+        (
+            "これは長い文です。もう一つの長い文があります。",
+            ["これは長い文です。", "もう一つの長い文があります。"],
+        ),
         ("Only one sentence stands here.", []),
         ("Too short. One two three four.", []),
         ("", []),
     ],
-)  # fmt: skip
+)
 def test_sentences_end_where_a_reader_would_end_them(text, expected):
     assert sentences_of(text) == expected
 

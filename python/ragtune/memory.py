@@ -11,13 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from ragtune.arrays import as_count, as_queries, as_recall
 from ragtune.chunk_index import ChunkIndex
+from ragtune.datasets import Datasets
+from ragtune.deep_memory import DeepMemory
 from ragtune.evaluation import METRICS
 from ragtune.filters import condition
 from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
-from ragtune.learning import Learning, Options, TuningRun, rankings
+from ragtune.jobs import Home, Jobs
+from ragtune.learning import Learning, Options, TuningRun
+from ragtune.measuring import Measuring, rankings
+from ragtune.models import Models
 from ragtune.registry import Registry
 from ragtune.report import Report
 from ragtune.retrieval import Asked, Filter, Retrieval
+from ragtune.runs import Runs
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
 from ragtune.types import Chunk, Hit, Pair, Progress
@@ -32,7 +38,12 @@ class Memory:
     """
 
     def __init__(
-        self, path: str | Path, *, embedder: object | None = None, owner: str = "default"
+        self,
+        path: str | Path,
+        *,
+        embedder: object | None = None,
+        owner: str = "default",
+        store: str | None = None,
     ) -> None:
         """Open the memory at `path`, or create it.
 
@@ -42,8 +53,11 @@ class Memory:
                 LangChain's embed_documents and embed_query; None is `LocalEmbedder()`, loaded
                 when a text is first embedded.
             owner: Whose chunks these are; owners never see each other's.
+            store: URL of a PostgreSQL database, postgresql+psycopg://user@host/name, that holds
+                all but index and models; None is an SQLite file in the directory.
 
         Raises:
+            ImportError: The database's driver is not installed.
             NotADirectoryError: There is a file at `path`.
             StoreLockedError: Another process is writing and does not end.
             StoreVersionError: The store was written by a newer version.
@@ -52,12 +66,22 @@ class Memory:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path}: expected a directory")
         self.path.mkdir(parents=True, exist_ok=True)
-        self.store = Store.in_file(self.path / "store.sqlite", owner)
+        self.store = (
+            Store.in_file(self.path / "store.sqlite", owner)
+            if store is None
+            else Store(store, owner)
+        )
         self.space = EmbeddingSpace(self.store, embedder)
         self.registry = Registry(self.store, self.path / "models")
         self._learning = Learning(self.store, self.space, self.registry)
+        self._measuring = Measuring(self.store, self.space)
         self._index = ChunkIndex(self.store, self.path)
         self._retrieval = Retrieval(self.store, self.registry, self._index)
+        self.jobs = Jobs(self.store, self.space, Home(self.path, store, owner))
+        self.models = Models(self.store, self.registry)
+        self.datasets = Datasets(self.store)
+        self.runs = Runs(self.store, self._learning)
+        self.deep_memory = DeepMemory(self)
 
     def __repr__(self) -> str:
         return f"<ragtune.Memory {str(self.path)!r}: {len(self):,} chunks>"
@@ -73,7 +97,11 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        """Keep the index in its file, and give back the database connections."""
+        """Keep the index in its file, and give back the database connections.
+
+        A job that this memory's worker was at goes back into the queue.
+        """
+        self.jobs.stop_worker()
         self._index.close()
         self.store.close()
 
@@ -155,7 +183,7 @@ class Memory:
         query: str | None = None,
         *,
         k: int = 10,
-        deep_memory: bool = False,
+        deep_memory: bool | None = None,
         embedding: ArrayLike | None = None,
         recall: float | None = None,
         filter: Filter | None = None,
@@ -167,7 +195,7 @@ class Memory:
             k: How many.
             deep_memory: Use the promoted model. If there is none, or its file is damaged, the
                 one before serves, then the frozen embeddings: a search never fails because
-                of training.
+                of training. None follows `runs.enable` and `runs.disable`.
             embedding: Vector (d,) of the question in place of `query`.
             recall: Share of the true k nearest that should be found, in (0, 1]: a smaller
                 one is faster, 1 looks at every chunk. None is 0.99; below 10,000 chunks
@@ -277,10 +305,10 @@ class Memory:
         Raises:
             ValueError: Lengths differ, a chunk id is unknown, or no query has a relevant chunk.
         """
-        questions = self._learning.questions(queries, relevance, progress)
+        questions = self._measuring.questions(queries, relevance, progress)
         state = self._index.fresh(questions.vectors.shape[1])
         serving, sources = self._retrieval.serving(state, questions.vectors.shape[1])
-        return self._learning.evaluate(state.index, serving, sources, questions, metrics, coverage)
+        return self._measuring.evaluate(state.index, serving, sources, questions, metrics, coverage)
 
     def rankings(
         self, queries: Sequence[str], k: int

@@ -27,13 +27,16 @@ Filter = Mapping[str, Any] | Callable[[Chunk], bool]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question: its vector (1, d), its text if it is known, and what is wanted."""
+    """A question: its vector (1, d), its text if it is known, and what is wanted.
+
+    Where `deep_memory` is None the owner's setting decides.
+    """
 
     vector: NDArray[np.float32]
     text: str | None
     k: int
     recall: float | None
-    deep_memory: bool
+    deep_memory: bool | None
     filter: Filter | None
 
 
@@ -88,9 +91,11 @@ class Retrieval:
         self, state: CaughtUp, asked: Asked, allowed: Rows | None
     ) -> tuple[list[float], list[int], list[float] | None]:
         """Scores and rows of the k best, as far as there are so many, and their chances."""
-        index, vector = state.index, asked.vector
+        index, vector, learned = state.index, asked.vector, asked.deep_memory
         k = min(asked.k, max(len(index), 1))
-        if asked.deep_memory:
+        if learned is None:
+            learned = self._store.settings.is_enabled(state.counters[0])
+        if learned:
             serving, sources = self.serving(state, vector.shape[1], allowed)
             full = serving.full
             if full is not None and asked.text is not None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from ragtune.store.claims import Claim, end_claimed, extend_claim
 from ragtune.store.database import Database, as_dict, now
-from ragtune.store.runs import end_run
+from ragtune.store.runs import end_run, expect_run, move_run
 from ragtune.store.schema import job_logs, jobs
 
 ENDED = ("ready", "failed", "cancelled")
@@ -76,6 +76,23 @@ class JobTable:
         """Put a job into the queue and return its id."""
         with self._database.queueing() as connection:
             return add_job(connection, self._database, kind, payload, max_attempts, time_limit_s)
+
+    def add_training(
+        self, payload: Mapping[str, Any], *, max_attempts: int, time_limit_s: float | None
+    ) -> str:
+        """Queue the training of payload["run_id"], which is `training` from then on.
+
+        Raises:
+            ValueError: The run is not `generated`.
+        """
+        with self._database.queueing() as connection:
+            expected, run_id = ("generated",), payload["run_id"]
+            expect_run(connection, self._database, run_id, expected)
+            job_id = add_job(
+                connection, self._database, "train", payload, max_attempts, time_limit_s
+            )
+            move_run(connection, self._database, run_id, expected, "training", job_id=job_id)
+        return job_id
 
     def claim(self, worker: str, lease_s: float) -> Job | None:
         """Take the oldest job that nobody works on, None if there is none.
@@ -180,14 +197,6 @@ class JobTable:
             raise ValueError(f"job: expected the id of a job, got {job_id!r}")
         return Job(**as_dict(row))
 
-    def list(self, status: str | None = None) -> list[Job]:
-        """Jobs, newest first."""
-        query = select(*_COLUMNS).where(self._database.own(jobs))
-        query = query if status is None else query.where(jobs.c.status == status)
-        with self._database.reading() as connection:
-            found = connection.execute(query.order_by(jobs.c.created_at.desc())).mappings()
-            return [Job(**as_dict(row)) for row in found]
-
     def delete(self, job_id: str) -> None:
         """Forget a job that has ended, and what it said.
 
@@ -222,6 +231,14 @@ class JobTable:
         with self._database.reading() as connection:
             found = connection.execute(query.order_by(job_logs.c.seq)).mappings()
             return [as_dict(row) for row in found]
+
+    def list(self, status: str | None = None) -> list[Job]:
+        """Jobs, newest first."""
+        query = select(*_COLUMNS).where(self._database.own(jobs))
+        query = query if status is None else query.where(jobs.c.status == status)
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(jobs.c.created_at.desc())).mappings()
+            return [Job(**as_dict(row)) for row in found]
 
 
 def add_job(

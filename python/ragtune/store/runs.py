@@ -142,13 +142,6 @@ class RunTable:
             row = connection.execute(query).mappings().first()
         return None if row is None else as_dict(row)
 
-    def list(self) -> list[dict[str, Any]]:
-        """All runs, newest first."""
-        query = select(runs).where(self._database.own(runs))
-        with self._database.reading() as connection:
-            found = connection.execute(query.order_by(runs.c.created_at.desc())).mappings()
-            return [as_dict(row) for row in found]
-
     def move(self, run_id: str, expected_status: str, new_status: str, **values: Any) -> None:
         """Bring a run from one status to another.
 
@@ -170,12 +163,24 @@ class RunTable:
         with self._database.reading() as connection:
             return [as_dict(row) for row in connection.execute(query).mappings()]
 
+    def note(self, run_id: str, **values: Any) -> None:
+        """Write more about a run, whatever its status."""
+        with self._database.queueing() as connection:
+            self._update(connection, run_id, **values)
+
     def _expect(self, connection: Connection, run_id: str, expected: tuple[str, ...]) -> None:
         expect_run(connection, self._database, run_id, expected)
 
     def _update(self, connection: Connection, run_id: str, **values: Any) -> None:
         mine = self._database.own(runs), runs.c.id == run_id
         connection.execute(update(runs).where(*mine).values(**values))
+
+    def list(self) -> list[dict[str, Any]]:
+        """All runs, newest first."""
+        query = select(runs).where(self._database.own(runs))
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(runs.c.created_at.desc())).mappings()
+            return [as_dict(row) for row in found]
 
 
 def expect_run(
