@@ -33,6 +33,7 @@ __all__: list[str] = [
     "multiply_first_transposed",
     "multiply_transposed",
     "nudge",
+    "parse_answer",
     "partition",
     "randomization_test",
     "read_artifact",
@@ -480,6 +481,11 @@ def nudge(
 ]:
     """
     Move documents towards their questions. -> rows (m,), deltas (m, d), gamma, score
+    """
+
+def parse_answer(answer: str) -> list[tuple[str, str]]:
+    """
+    (question, style) of each question in what a model answered, in order.
     """
 
 def partition(
