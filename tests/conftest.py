@@ -1,10 +1,13 @@
 import hashlib
 import os
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import oracle
 import pytest
+import sqlalchemy as sa
 
 # On a machine that others keep busy, threads that spin while they wait take ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -43,9 +46,41 @@ def embedder():
     return HashEmbedder()
 
 
+@contextmanager
+def postgres_schema():
+    """A URL of an empty schema of the server that RAGTUNE_POSTGRES names, gone at the end."""
+    server = os.environ.get("RAGTUNE_POSTGRES")
+    if not server:
+        pytest.skip("RAGTUNE_POSTGRES does not name a PostgreSQL server")
+    pytest.importorskip("psycopg", reason='needs the extra: pip install "ragtune[postgres]"')
+    engine, name = sa.create_engine(server), f"ragtune_{uuid.uuid4().hex}"
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+    except sa.exc.OperationalError as error:
+        pytest.skip(f"the server of RAGTUNE_POSTGRES cannot be reached: {error.orig}")
+    url = sa.make_url(server).update_query_dict({"options": f"-csearch_path={name}"})
+    try:
+        yield url.render_as_string(hide_password=False)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")
+        engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request):
+    """What `Memory(store=)` takes: each test runs on both databases."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with postgres_schema() as url:
+        yield url
+
+
 @pytest.fixture
-def memory(tmp_path, embedder):
-    with ragtune.Memory(tmp_path / "memory", embedder=embedder) as opened:
+def memory(tmp_path, embedder, store_url):
+    with ragtune.Memory(tmp_path / "memory", embedder=embedder, store=store_url) as opened:
         yield opened
 
 
@@ -136,3 +171,20 @@ def ndcg(rows, qrels):
 def frozen_rows(corpus, queries, k=10):
     unit = [oracle.unit(x).astype(np.float32) for x in (corpus, queries)]
     return _core.exact_search(*unit, k=k)[1]
+
+
+TOPICS = ("billing", "login", "export", "invoice", "password", "backup", "network")
+
+
+def fill(memory, count=60, run=True):
+    """Chunks of `count` documents with a question each; returns the id of a generated run."""
+    topics = [TOPICS[i % len(TOPICS)] for i in range(count)]
+    texts = [f"{t} guide number{i} explains item{i} and part{i % 7}" for i, t in enumerate(topics)]
+    memory.add(texts, ids=[f"c{i}" for i in range(count)])
+    pairs = [ragtune.Pair(f"where is item{i} of {t}", f"c{i}") for i, t in enumerate(topics)]
+    if not run:
+        memory.add_pairs(pairs)
+        return None
+    run_id = memory.store.runs.add(status="generated", pair_count=count)
+    memory.store.pairs.add(pairs, run_id)
+    return run_id

@@ -2,7 +2,6 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -315,18 +314,6 @@ def test_only_the_latest_saves_are_remembered(folder):
         assert known == [None] * 3 + [(i, 0) for i in range(3, KEPT + 3)]
         assert other.store.saves.counters(theirs) == (0, 0)
         assert memory.store.saves.counters(theirs) is None
-
-
-def test_store_of_the_first_version_opens(folder):
-    database = sqlite3.connect(folder / "store.sqlite")
-    database.execute("drop table saves")
-    database.execute("update meta set value = 1 where key = 'schema_version'")
-    database.commit()
-    database.close()
-    for _ in range(2):
-        with opened(folder) as memory:
-            assert is_right(memory)
-            assert len(index_files(folder)) == 1
 
 
 # -- purging ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ TEXTS = sorted(
 
 # module -> the layer it is in; a module imports from its own layer and from lower ones.
 LAYERS = [
-    {"types"},
+    {"types", "events"},
     {"arrays", "inputs"},
     {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "features", "training_data", "plots", "space"},
@@ -29,13 +29,15 @@ LAYERS = [
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
     {"tuning", "registry", "chunk_index", "chunk_words"},
-    {"learning"},
-    {"memory"},
+    {"learning", "measuring", "searching"},
+    {"runs", "models", "datasets", "jobs"},
+    {"deep_memory", "memory"},
+    {"jobs.child"},
     {"demo", "cli"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
            "adapters", "crossfit", "overlay", "legs", "fusion", "full_model", "model", "model_file",
-           "memory", "learning",
+           "memory", "learning", "measuring", "searching",
            "registry", "chunk_index", "chunk_words", "files", "cli"}  # fmt: skip
 
 

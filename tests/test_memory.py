@@ -162,7 +162,7 @@ def test_store_of_a_newer_version_is_refused(tmp_path, embedder):
     database.commit()
     database.close()
     with pytest.raises(
-        ragtune.StoreVersionError, match="expected schema version 2 or older, got 99"
+        ragtune.StoreVersionError, match="expected schema version 3 or older, got 99"
     ):
         ragtune.Memory(tmp_path / "m")
 

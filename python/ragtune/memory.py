@@ -10,19 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ragtune.arrays import as_count, as_queries, as_recall
-from ragtune.chunk_index import CaughtUp, ChunkIndex
-from ragtune.chunk_words import ChunkWords, IndexVectors
+from ragtune.chunk_index import ChunkIndex
+from ragtune.chunk_words import ChunkWords
+from ragtune.datasets import Datasets
+from ragtune.deep_memory import DeepMemory
 from ragtune.evaluation import METRICS
 from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
-from ragtune.learning import Learning, Options, TuningRun, rankings
-from ragtune.legs import Lexical, Sources
-from ragtune.registry import Registry, Serving
+from ragtune.jobs import Home, Jobs
+from ragtune.learning import Learning, Options, TuningRun
+from ragtune.measuring import Measuring, rankings
+from ragtune.models import Models
+from ragtune.registry import Registry
 from ragtune.report import Report
+from ragtune.runs import Runs
+from ragtune.searching import Searching
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
 from ragtune.types import Chunk, Hit, Pair, Progress
-
-ATTEMPTS = 20  # a search begins anew if the store changes under it, so often at most
 
 
 class Memory:
@@ -34,7 +38,12 @@ class Memory:
     """
 
     def __init__(
-        self, path: str | Path, *, embedder: object | None = None, owner: str = "default"
+        self,
+        path: str | Path,
+        *,
+        embedder: object | None = None,
+        owner: str = "default",
+        store: str | None = None,
     ) -> None:
         """Open the memory at `path`, or create it.
 
@@ -44,8 +53,11 @@ class Memory:
                 LangChain's embed_documents and embed_query; None is `LocalEmbedder()`, loaded
                 when a text is first embedded.
             owner: Whose chunks these are; owners never see each other's.
+            store: URL of a PostgreSQL database, postgresql+psycopg://user@host/name, that holds
+                all but index and models; None is an SQLite file in the directory.
 
         Raises:
+            ImportError: The database's driver is not installed.
             NotADirectoryError: There is a file at `path`.
             StoreLockedError: Another process is writing and does not end.
             StoreVersionError: The store was written by a newer version.
@@ -54,12 +66,23 @@ class Memory:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{self.path}: expected a directory")
         self.path.mkdir(parents=True, exist_ok=True)
-        self.store = Store.in_file(self.path / "store.sqlite", owner)
+        self.store = (
+            Store.in_file(self.path / "store.sqlite", owner)
+            if store is None
+            else Store(store, owner)
+        )
         self.space = EmbeddingSpace(self.store, embedder)
         self.registry = Registry(self.store, self.path / "models")
         self._learning = Learning(self.store, self.space, self.registry)
+        self._measuring = Measuring(self.store, self.space)
         self._index = ChunkIndex(self.store, self.path)
         self._words = ChunkWords(self.store)
+        self._searching = Searching(self.store, self.registry, self._index, self._words)
+        self.jobs = Jobs(self.store, self.space, Home(self.path, store, owner))
+        self.models = Models(self.store, self.registry)
+        self.datasets = Datasets(self.store)
+        self.runs = Runs(self.store, self._learning)
+        self.deep_memory = DeepMemory(self)
 
     def __repr__(self) -> str:
         return f"<ragtune.Memory {str(self.path)!r}: {len(self):,} chunks>"
@@ -75,7 +98,11 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        """Keep the index in its file, and give back the database connections."""
+        """Keep the index in its file, and give back the database connections.
+
+        A job that this memory's worker was at goes back into the queue.
+        """
+        self.jobs.stop_worker()
         self._index.close()
         self.store.close()
 
@@ -151,7 +178,7 @@ class Memory:
         query: str | None = None,
         *,
         k: int = 10,
-        deep_memory: bool = False,
+        deep_memory: bool | None = None,
         embedding: ArrayLike | None = None,
         recall: float | None = None,
     ) -> list[Hit]:
@@ -162,7 +189,7 @@ class Memory:
             k: How many.
             deep_memory: Use the promoted model. If there is none, or its file is damaged, the
                 one before serves, then the frozen embeddings: a search never fails because
-                of training.
+                of training. None follows `runs.enable` and `runs.disable`.
             embedding: Vector (d,) of the question in place of `query`.
             recall: Share of the true k nearest that should be found, in (0, 1]: a smaller
                 one is faster, 1 looks at every chunk. None is 0.99; below 10,000 chunks
@@ -179,51 +206,7 @@ class Memory:
         vector = self._query_vector(query, embedding)
         if vector is None:
             return []
-        for _ in range(ATTEMPTS):
-            state = self._index.fresh(vector.shape[1])
-            scores, rows = self._ranked(state, vector, query, wanted, recall, deep_memory)
-            hits, whole = self._hits(state, scores, rows)
-            if whole:
-                break
-        return hits
-
-    def _ranked(
-        self,
-        state: CaughtUp,
-        vector: NDArray[np.float32],
-        text: str | None,
-        k: int,
-        recall: float | None,
-        deep_memory: bool,
-    ) -> tuple[list[float], list[int]]:
-        """Scores and rows of the k best, as far as there are so many."""
-        index, k = state.index, min(k, max(len(state.index), 1))
-        if deep_memory:
-            serving, lexical = self._serving(state, vector.shape[1])
-            if serving.full is not None and text is not None:
-                sources = Sources(IndexVectors(index), lexical)
-                found = serving.full.rank(sources, vector, [text], k, learned=serving.learned)
-                return found[0][0].tolist(), found[1][0].tolist()
-            if not serving.adapter.is_identity:
-                vector = serving.adapter.apply(vector)
-        # One query on one thread: to wake more costs more than they gain.
-        scores, rows = index.search(vector, k=k, recall=recall, num_threads=1)
-        return scores[0].tolist(), rows[0].tolist()
-
-    def _hits(
-        self, state: CaughtUp, scores: list[float], rows: list[int]
-    ) -> tuple[list[Hit], bool]:
-        """Living chunks by row, and whether all is of one state of the store.
-
-        It is not if a chunk was replaced or deleted after the index found it: a score would
-        stand beside another text. Nor may it have changed after the index was `fresh`, for
-        then it is unknown which came first. Where none has, they are the nearest of the
-        snapshot that was searched, and every text is the one whose vector was compared.
-        """
-        ranked = [(r, s) for r, s in zip(rows, scores, strict=True) if r >= 0]
-        found, latest = self.store.reader.chunks([row for row, _ in ranked])
-        hits = [Hit(found[row], score) for row, score in ranked if row in found]
-        return hits, latest <= state.counters[0] and len(hits) == len(ranked)
+        return self._searching.search(vector, query, wanted, recall, deep_memory)
 
     def _query_vector(
         self, query: str | None, embedding: ArrayLike | None
@@ -303,22 +286,14 @@ class Memory:
         Raises:
             ValueError: Lengths differ, a chunk id is unknown, or no query has a relevant chunk.
         """
-        questions = self._learning.questions(queries, relevance, progress)
-        state = self._index.fresh(questions.vectors.shape[1])
-        serving, lexical = self._serving(state, questions.vectors.shape[1])
-        return self._learning.evaluate(state.index, serving, lexical, questions, metrics, coverage)
+        questions = self._measuring.questions(queries, relevance, progress)
+        state, serving, lexical = self._searching.state(questions.vectors.shape[1])
+        return self._measuring.evaluate(state.index, serving, lexical, questions, metrics, coverage)
 
     def rankings(
         self, queries: Sequence[str], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Store rows (nq, k) that the frozen embeddings and what serves find, -1 padded."""
         vectors = self.space.questions(list(queries), None)
-        state = self._index.fresh(vectors.shape[1])
-        serving, lexical = self._serving(state, vectors.shape[1])
+        state, serving, lexical = self._searching.state(vectors.shape[1])
         return rankings(state.index, serving, lexical, (vectors, list(queries)), k)
-
-    def _serving(self, state: CaughtUp, dimension: int) -> tuple[Serving, Lexical | None]:
-        """What serves, and the words of the chunks if it needs them."""
-        serving = self.registry.serving(dimension, state.counters)
-        needs = serving.full is not None and serving.full.needs_texts
-        return serving, self._words.fresh(state.counters) if needs else None

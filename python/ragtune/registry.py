@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ragtune import _core
 from ragtune.full_model import FullModel
 from ragtune.model import Model, load
-from ragtune.store import Store
+from ragtune.store import Claim, Store
 from ragtune.types import CorruptFileError
 
 
@@ -29,6 +31,13 @@ class Serving(NamedTuple):
     learned: bool = False
 
 
+class Lineage(NamedTuple):
+    """How a model was learned, and the hash of what it was learned from."""
+
+    options: Mapping[str, Any]
+    data_hash: str
+
+
 class Registry:
     """Model files of a memory and what the store says of them."""
 
@@ -36,26 +45,58 @@ class Registry:
         self._store = store
         self._folder = folder
         self._serving: Serving | None = None
+        self._by_hand = False  # whether that was promoted by a person
 
-    def publish(self, model: Model, run_id: str) -> int:
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._folder
+
+    def publish(
+        self,
+        model: Model,
+        run_id: str,
+        lineage: Lineage,
+        run: Mapping[str, Any],
+        claim: Claim | None = None,
+    ) -> int:
         """Keep a model and return its version; what of it was promoted serves.
 
-        The file is complete on disk before the store speaks of it.
+        The file is complete on disk before the store speaks of it, and gone if it will not.
+
+        Args:
+            model: What was learned.
+            run_id: The run that it came of, which is completed by this.
+            lineage: What it was learned from, and how.
+            run: Further columns of the run.
+            claim: The job that it comes from, if it does.
+
+        Raises:
+            LostClaimError: Another worker has the job, or it was cancelled.
         """
         self._folder.mkdir(exist_ok=True)
         model_id = uuid.uuid4().hex
-        path = self._folder / f"{model_id}.ragtune"
+        prefix = f"{claim.job_id}-{claim.attempt}-" if claim else ""  # see `jobs.worker`
+        path = self._folder / f"{prefix}{model_id[:12] if claim else model_id}.ragtune"
         model.space = self._store.vectors.space() or b""
         model.save(path)
         adapts = model.adapter_report.verdict.decision == "promote"
-        return self._store.models.add(
-            id=model_id,
-            run_id=run_id,
-            file=path.name,
-            sha256=_sha256(path),
-            verdict=model.report.verdict.decision,
-            promoted=adapts or model.is_better_than_frozen,
-        )
+        row = {
+            "id": model_id,
+            "run_id": run_id,
+            "file": path.name,
+            "sha256": sha256_of(path),
+            "verdict": model.report.verdict.decision,
+            "promoted": adapts or model.is_better_than_frozen,
+            **described(model),
+            "options": dict(lineage.options),
+            "data_hash": lineage.data_hash,
+        }
+        try:
+            return self._store.models.publish(row, run, claim)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def serving(self, dimension: int, counters: tuple[int, int]) -> Serving:
         """What serves; the identity if no promoted model can be read.
@@ -72,11 +113,13 @@ class Registry:
     def _newest_readable(self, dimension: int, counters: tuple[int, int]) -> Serving:
         space = self._store.vectors.space() or b""
         for row in self._store.models.promoted():
-            if self._serving is not None and self._serving.sha256 == row["sha256"]:
+            same = self._serving is not None and self._serving.sha256 == row["sha256"]
+            if same and self._by_hand == row["by_hand"]:
+                assert self._serving is not None
                 return self._serving._replace(counters=counters)
             path = self._folder / Path(row["file"]).name
             try:
-                model = self._checked(path, row["sha256"], space)
+                model = self.checked(path, row["sha256"], space)
             except (OSError, RuntimeError, ValueError, CorruptFileError) as error:
                 warnings.warn(
                     f"model {row['version']} cannot serve, the one before does: {error}",
@@ -84,12 +127,21 @@ class Registry:
                     stacklevel=4,
                 )
                 continue
+            self._by_hand = row["by_hand"]
+            if row["by_hand"]:  # then also what was not proven
+                return Serving(counters, row["sha256"], model.learned, model.full, True)
             full = model.full if model.is_better_than_frozen else None
             return Serving(counters, row["sha256"], model.adapter, full, model.is_promoted)
         return Serving(counters, "", _core.Adapter.identity(dimension))
 
-    def _checked(self, path: Path, sha256: str, space: bytes) -> Model:
-        if _sha256(path) != sha256:
+    def checked(self, path: Path, sha256: str, space: bytes) -> Model:
+        """The model in a file.
+
+        Raises:
+            CorruptFileError: It is not the file that was published, or of another space.
+            OSError: It cannot be read.
+        """
+        if sha256_of(path) != sha256:
             raise CorruptFileError(f"{path}: not the file that was published")
         model = load(path)
         if model.space != space:
@@ -97,5 +149,15 @@ class Registry:
         return model
 
 
-def _sha256(path: Path) -> str:
+def described(model: Model) -> dict[str, Any]:
+    """Strategy, seed and the reports of both products of a model."""
+    metrics = {"adapter": json.loads(model.adapter_report.to_json())}
+    if model.full_report is not None:
+        metrics["full"] = json.loads(model.full_report.to_json())
+    report = model.report
+    return {"strategy": report.strategy, "seed": report.seed, "metrics": metrics}
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

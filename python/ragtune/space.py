@@ -110,10 +110,13 @@ class EmbeddingSpace:
         )
 
     def questions(self, texts: Sequence[str], progress: Progress | None) -> NDArray[np.float32]:
-        """Vectors of questions, (n, d); kept by content."""
-        embedder = self.embedder()
+        """Vectors of questions, (n, d); kept by content: known ones need no embedder."""
         keys = [content_key(f"question\0{text}") for text in texts]
-        vectors = self._cached(texts, keys, embedder.embed_queries, progress)
+
+        def embed(part: Sequence[str]) -> NDArray[np.float32]:
+            return self.embedder().embed_queries(part)
+
+        vectors = self._cached(texts, keys, embed, progress)
         return np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(texts), -1)
 
     def query(self, text: str) -> NDArray[np.float32]:

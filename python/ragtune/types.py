@@ -5,6 +5,7 @@ The exceptions, drawn:
     RagtuneError
     +-- CorruptFileError        a file is not what was written
     +-- EmbedderMismatchError   vectors of another embedding space
+    +-- LostClaimError          a worker no longer has its job
     +-- StoreLockedError        another process is writing
     +-- StoreVersionError       the store was written by a newer ragtune
 
@@ -31,6 +32,10 @@ class CorruptFileError(RagtuneError):
 
 class EmbedderMismatchError(RagtuneError):
     """The embedder at hand is not the one that made the stored vectors."""
+
+
+class LostClaimError(RagtuneError):
+    """The job was taken over by another worker, or cancelled; nothing of it was written."""
 
 
 class StoreLockedError(RagtuneError):
@@ -79,12 +84,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and a chunk that answers it; a relevance of 0 or below is a negative."""
+    """A question and a chunk that answers it; a relevance of 0 or below is a negative.
+
+    `style` is how a generated question asks. A pair with a `reason` is set aside for it: kept to
+    be looked at, never trained on.
+    """
 
     question: str
     chunk_id: str
     relevance: float = 1.0
     source: str = "imported"
+    style: str | None = None
+    reason: str | None = None
 
 
 class Embedder(Protocol):

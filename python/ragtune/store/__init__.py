@@ -2,7 +2,7 @@
 
 SQLite in WAL mode with synchronous=FULL: what a call acknowledged survives a killed process
 and a power failure, and a call that did not end leaves nothing behind. Owners are added to
-every statement here, never by callers.
+every statement here, never by callers. PostgreSQL does the same by URL, for several machines.
 """
 
 from __future__ import annotations
@@ -11,15 +11,35 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from ragtune.store.answers import AnswerTable
 from ragtune.store.chunks import Changes, ChunkTable, NewChunk, VectorTable, content_key
+from ragtune.store.claims import Claim
 from ragtune.store.database import Database
+from ragtune.store.datasets import DatasetTable, Item
 from ragtune.store.forks import Lock
-from ragtune.store.pairs import PairTable, StoredPair, data_hash
+from ragtune.store.jobs import Job, JobTable
+from ragtune.store.models import ModelTable
+from ragtune.store.pairs import PairCounts, PairTable, StoredPair, data_hash
 from ragtune.store.reader import reader_of
-from ragtune.store.runs import ModelTable, RunTable
+from ragtune.store.runs import Outcome, RunTable
 from ragtune.store.saves import SaveTable
+from ragtune.store.settings import Settings, SettingsTable
 
-__all__ = ["Changes", "Lock", "NewChunk", "Store", "StoredPair", "content_key", "data_hash"]
+__all__ = [
+    "Changes",
+    "Claim",
+    "Item",
+    "Job",
+    "Lock",
+    "NewChunk",
+    "Outcome",
+    "PairCounts",
+    "Settings",
+    "Store",
+    "StoredPair",
+    "content_key",
+    "data_hash",
+]
 
 
 class Store:
@@ -29,13 +49,15 @@ class Store:
         """Open or create the store.
 
         Args:
-            url: An SQLAlchemy URL.
+            url: An SQLAlchemy URL: sqlite:///file or postgresql+psycopg://user@host/database.
             owner: Whose rows this view reads and writes.
 
         Raises:
+            ImportError: The database's driver is not installed.
             StoreLockedError: Another process is writing and does not end.
             StoreVersionError: The store was written by a newer version.
-            ValueError: The owner is empty or longer than 128 characters.
+            ValueError: The owner is empty or longer than 128 characters, or the URL is of
+                another database.
         """
         self.owner = owner
         self._database = Database(url, owner)
@@ -45,12 +67,21 @@ class Store:
         self.runs = RunTable(self._database)
         self.models = ModelTable(self._database)
         self.saves = SaveTable(self._database)
+        self.answers = AnswerTable(self._database)
+        self.settings = SettingsTable(self._database)
+        self.jobs = JobTable(self._database)
+        self.datasets = DatasetTable(self._database)
         self.reader = reader_of(self._database)
 
     @classmethod
     def in_file(cls, path: Path, owner: str = "default") -> Store:
         """Open or create an SQLite file; a path as a URL would end at its first "?"."""
         return cls(sa.URL.create("sqlite", database=str(path.absolute())), owner)
+
+    @property
+    def url(self) -> str:
+        """The URL that opens this store again, its password included: not for logs."""
+        return self._database.url.render_as_string(hide_password=False)
 
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""

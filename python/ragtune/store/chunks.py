@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from ragtune.store.asking import Unasked, new_since_training, to_ask
 from ragtune.store.database import Database, bump, next_change, now, parts
 from ragtune.store.schema import chunks, embeddings, pairs, spaces
 from ragtune.types import Chunk
@@ -252,6 +253,14 @@ class ChunkTable:
         )
         with self._database.reading() as connection:
             return [tuple(row) for row in connection.execute(query)]
+
+    def to_ask(self, run_id: str | None = None) -> list[Unasked]:
+        """See `asking.to_ask`."""
+        return to_ask(self._database, run_id)
+
+    def new_since_training(self) -> int:
+        """Living chunks that were added or changed since the last training began."""
+        return new_since_training(self._database)
 
     def _by_ids(
         self, connection: Connection, ids: Sequence[str], *columns: str, alive: bool = False

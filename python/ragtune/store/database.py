@@ -10,13 +10,18 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from ragtune.store import forks
-from ragtune.store.schema import meta, migrate
+from ragtune.store.migrations import migrate
+from ragtune.store.schema import meta
 from ragtune.types import StoreLockedError
 
 LOCK_TIMEOUT_S = 30
+# Counters of changes must grow in the order in which changes are seen: writers take turns.
+_WRITE_LOCK = "SELECT value FROM meta WHERE key = 'change' FOR UPDATE"
+_LOCK_TIMEOUT = "55P03"  # PostgreSQL's name of it
+_MIGRATION_LOCK = "SELECT pg_advisory_xact_lock(7241643)"
 IN_LIMIT = 500  # ids per IN (...) clause, below every database's limit on parameters
 
 T = TypeVar("T")
@@ -36,11 +41,13 @@ class Database:
         if not 1 <= len(owner) <= 128:
             raise ValueError(f"owner: expected 1 to 128 characters, got {len(owner)}")
         self.owner = owner
-        self._engine = sa.create_engine(url, connect_args=_connect_args(sa.make_url(url)))
-        if self._engine.dialect.name == "sqlite":
+        self.url = sa.make_url(url)
+        self._engine = _engine(self.url)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        if self.is_sqlite:
             _tune_sqlite(self._engine)
-            forks.register(self)
-        with self.writing() as connection:
+        forks.register(self)
+        with self._transaction(_MIGRATION_LOCK) as connection:
             migrate(connection)
 
     def close(self) -> None:
@@ -77,14 +84,33 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store."""
-        with _lock_errors(), self._engine.connect() as connection:
+        engine = self._engine
+        if not self.is_sqlite:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with _clear_errors(), engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the write lock: all of it is kept, or nothing."""
+        with self._transaction(_WRITE_LOCK) as connection:
+            yield connection
+
+    @contextmanager
+    def queueing(self) -> Iterator[Connection]:
+        """A transaction that locks no more than its rows, where the database can do that."""
+        with self._transaction(None) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, lock: str | None) -> Iterator[Connection]:
         engine = self._engine.execution_options(ragtune_write=True)
-        with _lock_errors(), engine.begin() as connection:
+        with _clear_errors(), engine.begin() as connection:
+            if not self.is_sqlite:  # whose BEGIN IMMEDIATE is the lock
+                wait_ms = int(LOCK_TIMEOUT_S * 1000)
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
+                if lock is not None:
+                    connection.exec_driver_sql(lock)
             yield connection
 
     def counters(self) -> tuple[int, int]:
@@ -93,8 +119,18 @@ class Database:
             return counter(connection, "change"), counter(connection, "generation")
 
 
-def _connect_args(url: sa.URL) -> dict[str, Any]:
-    return {"timeout": LOCK_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+def _engine(url: sa.URL) -> sa.Engine:
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return sa.create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_S})
+    if kind != "postgresql":
+        raise ValueError(f"store: expected a URL of sqlite or postgresql+psycopg, got {kind}")
+    try:
+        return sa.create_engine(url, pool_pre_ping=True)  # a server may have been restarted
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "PostgreSQL needs psycopg; install it with: pip install 'ragtune[postgres]'"
+        ) from error
 
 
 def _tune_sqlite(engine: sa.Engine) -> None:
@@ -113,12 +149,16 @@ def _tune_sqlite(engine: sa.Engine) -> None:
 
 
 @contextmanager
-def _lock_errors() -> Iterator[None]:
+def _clear_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        if "locked" in str(error.orig):
+        if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") == _LOCK_TIMEOUT:
             raise lock_error() from error
+        raise
+    except DataError as error:
+        if "NUL" in str(error.orig):
+            raise ValueError("text: expected none with NUL (PostgreSQL holds no such)") from None
         raise
 
 
@@ -130,6 +170,16 @@ def lock_error() -> StoreLockedError:
 def now() -> datetime:
     """The time, with its zone."""
     return datetime.now(timezone.utc)
+
+
+def as_dict(row: sa.RowMapping) -> dict[str, Any]:
+    """A row by column, its times with their zone: SQLite keeps them without."""
+    return {str(name): _with_zone(value) for name, value in row.items()}
+
+
+def _with_zone(value: Any) -> Any:
+    naive = isinstance(value, datetime) and value.tzinfo is None
+    return value.replace(tzinfo=timezone.utc) if naive else value
 
 
 def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -1,15 +1,12 @@
-"""Tables of the store, and the steps that bring an older store up to date."""
+"""Tables of the store; `migrations` brings an older store up to date with them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    Connection,
     DateTime,
     Float,
     ForeignKey,
@@ -21,13 +18,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    insert,
-    inspect,
-    select,
-    update,
+    false,
 )
-
-from ragtune.types import StoreVersionError
 
 metadata = MetaData()
 
@@ -86,6 +78,10 @@ pairs = Table(
     Column("source", String(32), nullable=False),
     Column("run_id", String(32)),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("style", String(32)),
+    Column("preview", Text),  # first characters of the chunk when it was written
+    Column("reason", Text),  # why it is set aside; never trained on then
+    Column("text_hash", LargeBinary(32)),  # of the text that a generated question was made for
     UniqueConstraint("owner", "question", "chunk_row"),
     Index("ix_pairs_chunk_row", "chunk_row"),
 )
@@ -105,6 +101,14 @@ runs = Table(
     Column("error", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("completed_at", DateTime(timezone=True)),
+    Column("total_chunks", Integer, nullable=False, server_default="0"),
+    Column("processed_chunks", Integer, nullable=False, server_default="0"),
+    Column("quarantined_count", Integer, nullable=False, server_default="0"),
+    Column("options", JSON),
+    Column("metrics", JSON),
+    Column("job_id", String(32)),
+    Column("started_at", DateTime(timezone=True)),
+    Column("lease_until", DateTime(timezone=True)),  # while someone works on it
     Index("ix_runs_owner_created", "owner", "created_at"),
 )
 
@@ -120,6 +124,15 @@ models = Table(
     Column("verdict", String(16), nullable=False),
     Column("promoted", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("strategy", String(32)),
+    Column("seed", Integer),
+    Column("options", JSON),
+    Column("metrics", JSON),  # the reports of both products
+    Column("data_hash", String(64)),
+    Column("parent", String(32)),  # id of the model that served before
+    Column("deleted_at", DateTime(timezone=True)),
+    Column("promoted_at", DateTime(timezone=True)),  # the latest serves
+    Column("by_hand", Boolean, nullable=False, server_default=false()),  # what was learned serves
     UniqueConstraint("owner", "version"),
 )
 
@@ -135,46 +148,97 @@ saves = Table(
     UniqueConstraint("owner", "token"),
 )
 
+# What became of each chunk of a generating run.
+run_chunks = Table(
+    "run_chunks",
+    metadata,
+    Column("run_id", String(32), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("chunk_row", Integer, ForeignKey("chunks.row", ondelete="CASCADE"), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("status", String(16), nullable=False),  # answered, failed
+    Column("reason", Text),
+    Column("text_hash", LargeBinary(32), nullable=False),  # of the text that was asked about
+    Column("kept", Integer, nullable=False),
+    Column("quarantined", Integer, nullable=False),
+    Index("ix_run_chunks_chunk_row", "chunk_row"),
+)
 
-def _create_all(connection: Connection) -> None:
-    metadata.create_all(connection)
-    connection.execute(
-        insert(meta), [{"key": "change", "value": 0}, {"key": "generation", "value": 0}]
-    )
+# What a language model answered, by hash of (chunk text, prompt, model).
+answers = Table(
+    "answers",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("outcome", JSON, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
 
+settings = Table(
+    "settings",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("last_trained_at", DateTime(timezone=True)),
+    Column("last_run_id", String(32)),
+)
 
-def _add_saves(connection: Connection) -> None:
-    saves.create(connection, checkfirst=True)  # a new store has it from the first step
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("status", String(16), nullable=False),  # queued, training, ready, failed, cancelled
+    Column("payload", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("worker", String(128)),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("time_limit_s", Float),
+    Column("progress", JSON),
+    Column("result", JSON),
+    Column("error", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Index("ix_jobs_owner_status", "owner", "status", "created_at"),
+)
 
+job_logs = Table(
+    "job_logs",
+    metadata,
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("line", Text, nullable=False),
+)
 
-# Step i brings a store from version i to i + 1. Steps are added, never changed; a step that
-# alters tables spells out its own statements, because `metadata` moves on.
-MIGRATIONS: list[Callable[[Connection], None]] = [_create_all, _add_saves]
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),  # draft, processing, ready, error
+    Column("problems", JSON),
+    Column("counts", JSON),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("owner", "name"),
+)
 
-
-def migrate(connection: Connection) -> None:
-    """Bring the store up to the version of this program, within the caller's transaction.
-
-    Raises:
-        StoreVersionError: The store is newer than this program.
-    """
-    version = _version(connection)
-    if version > len(MIGRATIONS):
-        raise StoreVersionError(
-            f"store: expected schema version {len(MIGRATIONS)} or older, got {version}; "
-            "upgrade ragtune"
-        )
-    for step in MIGRATIONS[version:]:
-        step(connection)
-    if version == 0:
-        connection.execute(insert(meta).values(key="schema_version", value=len(MIGRATIONS)))
-    elif version < len(MIGRATIONS):
-        key = meta.c.key == "schema_version"
-        connection.execute(update(meta).where(key).values(value=len(MIGRATIONS)))
-
-
-def _version(connection: Connection) -> int:
-    if not inspect(connection).has_table("meta"):
-        return 0
-    query = select(meta.c.value).where(meta.c.key == "schema_version")
-    return int(connection.execute(query).scalar_one())
+dataset_items = Table(
+    "dataset_items",
+    metadata,
+    Column("dataset_id", String(32), ForeignKey("datasets.id", ondelete="CASCADE"),
+           primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("chunk_id", Text, nullable=False),
+    Column("relevance", Float, nullable=False),
+    Column("split", String(16), nullable=False),
+)  # fmt: skip
