@@ -23,7 +23,17 @@ TEXTS = sorted(
 LAYERS = [
     {"types", "events"},
     {"arrays", "inputs"},
-    {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
+    {
+        "store",
+        "embed",
+        "questions",
+        "evaluation",
+        "index",
+        "files",
+        "legs",
+        "demo.stdlib",
+        "demo.stdlib_names",
+    },
     {"ranking", "report", "features", "training_data", "plots", "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
