@@ -40,14 +40,14 @@ LAYERS = [
     {"adapters", "stacking"},
     {"tuning", "registry", "chunk_index", "chunk_words"},
     {"learning", "measuring", "searching"},
-    {"runs", "models", "datasets", "jobs"},
+    {"runs", "memory_questions", "models", "datasets", "jobs"},
     {"deep_memory", "memory"},
     {"jobs.child"},
     {"demo", "cli"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
            "adapters", "crossfit", "overlay", "legs", "fusion", "full_model", "model", "model_file",
-           "memory", "learning", "measuring", "searching",
+           "memory", "learning", "questions", "measuring", "searching",
            "registry", "chunk_index", "chunk_words", "files", "cli"}  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def reason_against(question: str, chunk: str, nonce: str = "") -> str | None:
     """Why a question must not be learned from, None if nothing speaks against it."""
     if not SHORTEST <= len(question) <= LONGEST:
         return "length"
-    if any(_is_hidden(character) for character in question):
+    if any(map(_is_hidden, question, " " + question)):
         return "characters"
     plain = unicodedata.normalize("NFKC", question)
     if not any(character.isalpha() for character in plain):
@@ -79,7 +79,8 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _is_hidden(character: str) -> bool:
+def _is_hidden(character: str, before: str) -> bool:
     """Control, formatting (bidi overrides, zero width, tags), private and broken characters."""
-    joins_letters = character in "\u200c\u200d"  # Persian, Indic scripts and emoji need them
-    return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Cn") and not joins_letters
+    # Persian, Indic scripts and emoji need the joiners, between characters of their own.
+    joins = character in "\u200c\u200d" and before > "\u0600"
+    return unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs", "Cn") and not joins
