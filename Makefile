@@ -40,6 +40,13 @@ tsan: $(STAMPS)/build  ## readers and writers of an index under ThreadSanitizer
 	$(BIN)/cmake -S . -B build/tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRAGTUNE_PYTHON=OFF \
 	  -DRAGTUNE_STRESS=ON -DRAGTUNE_SANITIZE=thread
 	$(BIN)/cmake --build build/tsan && build/tsan/ragtune_stress
+FUZZ_SECONDS ?= 60
+FUZZER = clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc
+fuzz:    ## the parser of answers under libFuzzer, ASan and UBSan
+	bash tools/system.sh fuzz && mkdir -p build/fuzz/answers
+	$(FUZZER) tests/fuzz_answers.cpp src/answer*.cpp src/letters.cpp -lsimdjson -o build/fuzz/fuzz_answers
+	build/fuzz/fuzz_answers -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 \
+	  -dict=tests/answers/fuzz.dict build/fuzz/answers
 wheel: $(STAMPS)/venv  ## a wheel for this platform in dist/, with its libraries inside
 	$(PIP) --group wheel --group build
 	rm -rf build/wheel && $(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
@@ -64,4 +71,4 @@ $(STAMPS)/dev: $(STAMPS)/local pyproject.toml
 $(STAMPS)/bench: $(STAMPS)/dev
 	@$(PIP) "torch==2.13.0" && $(PIP) --group bench && touch $@
 
-.PHONY: help setup demo test lint stubs format docs bench asan tsan wheel clean
+.PHONY: help setup demo test lint stubs format docs bench asan tsan fuzz wheel clean

@@ -20,25 +20,54 @@ TEXTS = sorted(
 )
 
 # module -> the layer it is in; a module imports from its own layer and from lower ones.
+# fmt: off
 LAYERS = [
     {"types", "events"},
     {"arrays", "inputs", "calibration", "lesson", "filters", "sentences"},
-    {"store", "embed", "evaluation", "index", "files", "legs", "demo.stdlib", "demo.stdlib_names"},
+    {"store", "embed", "questions", "evaluation", "index", "files", "legs",
+     "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
     {"tuning", "registry", "chunk_index", "chunk_words", "chunk_facts", "chunk_parts"},
     {"learning", "measuring", "retrieval"},
-    {"runs", "models", "datasets", "jobs"},
+    {"runs", "memory_questions", "models", "datasets", "jobs"},
     {"deep_memory", "memory"},
     {"jobs.child"},
     {"demo", "cli", "integrations"},
 ]
-NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
-           "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model", "model",
-           "model_file", "memory", "learning", "measuring", "report_details", "calibration",
-           "registry", "chunk_index", "chunk_words", "chunk_parts", "files", "cli"}  # fmt: skip
+# fmt: on
+NUMBERS = {
+    "arrays",
+    "index",
+    "evaluation",
+    "report",
+    "training_data",
+    "strategies",
+    "tuning",
+    "adapters",
+    "crossfit",
+    "overlay",
+    "legs",
+    "features",
+    "fusion",
+    "full_model",
+    "model",
+    "model_file",
+    "memory",
+    "learning",
+    "measuring",
+    "questions",
+    "report_details",
+    "calibration",
+    "registry",
+    "chunk_index",
+    "chunk_words",
+    "chunk_parts",
+    "files",
+    "cli",
+}  # fmt: skip
 
 
 def module_of(path):

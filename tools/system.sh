@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the build needs from the system, or says what to install.
+# Installs what the build needs from the system, or says what to install. With the argument
+# "fuzz" also clang, which brings libFuzzer.
 set -euo pipefail
 
 say() { printf 'ragtune: %s\n' "$*" >&2; }
@@ -7,6 +8,7 @@ say() { printf 'ragtune: %s\n' "$*" >&2; }
 debian() {
   local packages=(g++ python3-dev python3-venv libsimdjson-dev
     libeigen3-dev libxxhash-dev libstemmer-dev ccache git)
+  [ "${1:-}" = fuzz ] && packages+=(clang libclang-rt-dev)
   local missing=()
   for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok' || missing+=("$package")
@@ -27,7 +29,7 @@ if [ -n "${CONDA_PREFIX:-}" ]; then
   say "conda: needs simdjson eigen xxhash cxx-compiler ccache"
   say "  conda install -c conda-forge simdjson eigen xxhash cxx-compiler ccache"
 elif command -v apt-get >/dev/null; then
-  debian
+  debian "$@"
 elif [ "$(uname)" = Darwin ]; then
   for formula in simdjson eigen xxhash libomp ccache; do
     brew list "$formula" >/dev/null 2>&1 || missing="${missing:-} $formula"

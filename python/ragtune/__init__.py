@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ragtune.index import Index
     from ragtune.memory import Memory
     from ragtune.model import Model, load
+    from ragtune.questions import OpenAIChat
     from ragtune.report import Report
     from ragtune.tuning import fit
     from ragtune.types import (
@@ -39,6 +40,7 @@ _HOME = {
     "LocalEmbedder": "embed",
     "Memory": "memory",
     "Model": "model",
+    "OpenAIChat": "questions",
     "OpenAIEmbedder": "embed",
     "Pair": "types",
     "Qrels": "evaluation",
@@ -62,6 +64,7 @@ __all__ = [
     "LocalEmbedder",
     "Memory",
     "Model",
+    "OpenAIChat",
     "OpenAIEmbedder",
     "Pair",
     "Qrels",

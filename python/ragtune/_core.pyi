@@ -37,6 +37,7 @@ __all__: list[str] = [
     "multiply_first_transposed",
     "multiply_transposed",
     "nudge",
+    "parse_answer",
     "partition",
     "question_features",
     "randomization_test",
@@ -508,6 +509,11 @@ def nudge(
 ]:
     """
     Move documents towards their questions. -> rows (m,), deltas (m, d), gamma, score
+    """
+
+def parse_answer(answer: str) -> list[tuple[str, str]]:
+    """
+    (question, style) of each question in what a model answered, in order.
     """
 
 def partition(

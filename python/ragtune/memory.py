@@ -19,6 +19,7 @@ from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
 from ragtune.jobs import Home, Jobs
 from ragtune.learning import Learning, Options, TuningRun
 from ragtune.measuring import Measuring, rankings
+from ragtune.memory_questions import MemoryQuestions
 from ragtune.models import Models
 from ragtune.registry import Registry
 from ragtune.report import Report
@@ -26,7 +27,7 @@ from ragtune.retrieval import Asked, Filter, Retrieval
 from ragtune.runs import Runs
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
-from ragtune.types import Chunk, Hit, Pair, Progress
+from ragtune.types import Chat, Chunk, Hit, Pair, Progress
 
 
 class Memory:
@@ -80,6 +81,7 @@ class Memory:
         self.jobs = Jobs(self.store, self.space, Home(self.path, store, owner))
         self.models = Models(self.store, self.registry)
         self.datasets = Datasets(self.store)
+        self.questions = MemoryQuestions(self.store, self.space, self._index, self._retrieval.words)
         self.runs = Runs(self.store, self._learning)
         self.deep_memory = DeepMemory(self)
 
@@ -251,6 +253,7 @@ class Memory:
         self,
         pairs: Iterable[Pair] = (),
         *,
+        chat: Chat | None = None,
         strategy: str = "auto",
         hyperparameters: Mapping[str, Any] | None = None,
         coverage: float = 0.5,
@@ -263,6 +266,7 @@ class Memory:
 
         Args:
             pairs: Further pairs, kept first.
+            chat: Asked first for questions about new and changed chunks.
             strategy: See `ragtune.fit`, also for the arguments that follow.
             hyperparameters: Overrides of the strategy's own.
             coverage: Share of traffic that falls on documents with questions.
@@ -279,6 +283,8 @@ class Memory:
         self.add_pairs(pairs)
         given = dict(hyperparameters or {})
         options = Options(strategy, given, coverage, seed, sentences, learning_curve)
+        if chat is not None:
+            return self._learning.train(self.questions.generate(chat)["id"], options, progress)
         return self._learning.tune(options, progress)
 
     def evaluate(

@@ -48,7 +48,7 @@ class Retrieval:
         self._store = store
         self._registry = registry
         self._index = index
-        self._words = ChunkWords(store)
+        self.words = ChunkWords(store)
         self._facts = ChunkFacts(store)
         self._parts = ChunkParts(store)
 
@@ -71,7 +71,7 @@ class Retrieval:
         serving = self._registry.serving(dimension, state.counters)
         lexical, parts = None, None
         if serving.full is not None and serving.full.needs_texts:
-            lexical = self._words.fresh(state.counters)
+            lexical = self.words.fresh(state.counters)
         if serving.full is not None and serving.full.needs_parts:
             parts = self._parts.fresh(dimension, state.counters)
         vectors = IndexVectors(state.index, allowed)

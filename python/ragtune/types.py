@@ -125,6 +125,30 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """What a language model answered, and what it counted; 0 where it did not tell."""
+
+    text: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Chat(Protocol):
+    """A language model that answers messages."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is: part of the key under which answers are kept."""
+        ...
+
+    def ask(
+        self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], max_tokens: int
+    ) -> ChatAnswer:
+        """Answer the messages, as JSON of the schema if it can; may be called by many threads."""
+        ...
+
+
 class Strategy(Protocol):
     """A way of learning a query adapter; `data` is a `ragtune.training_data.TrainingData`."""
 

@@ -5,6 +5,7 @@ namespace ragtune {
 namespace py = pybind11;
 
 void bind_adapter(py::module_&);
+void bind_answers(py::module_&);
 void bind_artifact(py::module_&);
 void bind_bm25(py::module_&);
 void bind_bootstrap(py::module_&);
@@ -31,6 +32,7 @@ void bind_topk(py::module_&);
 PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   m.doc() = "C++ core. Private: import from ragtune instead.";
   ragtune::bind_adapter(m);
+  ragtune::bind_answers(m);
   ragtune::bind_artifact(m);
   ragtune::bind_bm25(m);
   ragtune::bind_bootstrap(m);

@@ -1,0 +1,5 @@
+"""Questions for chunks: who is asked, what is asked, and what may be learned from."""
+
+from ragtune.questions.openai_chat import OpenAIChat
+
+__all__ = ["OpenAIChat"]

@@ -1,0 +1,136 @@
+"""A run over a server that misbehaves, undisturbed and killed at random moments."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import zlib
+
+import pytest
+from chat_server import serving
+from conftest import HashEmbedder
+
+import ragtune
+from ragtune.questions.prompt import Prompt
+
+CHUNKS = int(os.environ.get("RAGTUNE_CHUNKS", "120"))
+KILLS = int(os.environ.get("RAGTUNE_KILLS", "4"))
+FAULTS = ["", "", "", "late", "wrong", "429", "500", "cut", "never", ""]
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from conftest import HashEmbedder
+import ragtune
+from ragtune.questions.generation import Asking
+with ragtune.Memory(sys.argv[1], embedder=HashEmbedder()) as memory:
+    chat = ragtune.OpenAIChat("m", sys.argv[2], "key", timeout_s=0.3, max_retries=1, backoff_s=0.01)
+    memory.questions.generate(chat, Asking(requests_per_second=None, concurrency=8))
+"""
+
+
+class BadServer:
+    """Each chunk has its own fault, always the same; busy ones answer the second time."""
+
+    def __init__(self):
+        self.texts, self.times = [], {}
+
+    def __call__(self, request):
+        text = re.search(r">\n(.*)\n<", request["messages"][1]["content"], re.S)[1]
+        self.texts.append(text)
+        fault = FAULTS[zlib.crc32(text.encode()) % len(FAULTS)]
+        self.times[text] = self.times.get(text, 0) + 1
+        number = re.search(r"\d+", text)[0]
+        answer = json.dumps(
+            {"questions": [f"where is thing{number}?", f"part{number} item{number}"]}
+        )
+        if fault == "late":
+            time.sleep(0.1)
+        if fault == "never":
+            time.sleep(0.5)
+        if fault in ("429", "500") and self.times[text] % 2:
+            return int(fault), {"Retry-After": "0.01"}, '{"error": {"message": "busy"}}'
+        return {"wrong": "I'm sorry, I cannot help with that.", "cut": answer[:-4]}.get(
+            fault, answer
+        )
+
+
+def filled(path):
+    with ragtune.Memory(path, embedder=HashEmbedder()) as memory:
+        texts = [f"thing{i} about part{i} keeps item{i} safe" for i in range(CHUNKS)]
+        memory.add(texts, ids=[f"c{i}" for i in range(CHUNKS)])
+
+
+def child(path, url):
+    here = os.path.dirname(__file__)
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(path), url, here])
+
+
+def result(path):
+    with ragtune.Memory(path, embedder=HashEmbedder()) as memory:
+        (run,) = memory.store.runs.list()
+        pairs = {(p.question, p.chunk_row) for p in memory.store.pairs.living(run["id"])}
+        return run, pairs, memory.store.runs.accounts(run["id"])
+
+
+def stored_texts(path):
+    with ragtune.Memory(path, embedder=HashEmbedder()) as memory:
+        keys = {Prompt().key(c.text, "openai:m"): c.text for c in memory.get(
+            [f"c{i}" for i in range(CHUNKS)])}  # fmt: skip
+        return {keys[key] for key in memory.store.answers.get(keys)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "memory"
+    filled(path)
+    with serving(BadServer()) as server:
+        begin = time.monotonic()
+        assert child(path, server.url).wait(600) == 0
+        seconds = time.monotonic() - begin
+    return *result(path), seconds
+
+
+def test_every_chunk_is_accounted_for_whatever_the_server_does(undisturbed):
+    run, pairs, accounts, _ = undisturbed
+    assert run["status"] == "generated"
+    assert len(accounts) == run["total_chunks"] == CHUNKS
+    assert all((a["kept"] + a["quarantined"] > 0) != bool(a["reason"]) for a in accounts)
+    reasons = {a["reason"].partition(":")[0] for a in accounts if a["reason"]}
+    assert reasons == {"ConnectionError", "no question in the answer"}
+    assert len(pairs) > CHUNKS
+
+
+def test_a_killed_run_ends_with_the_same_pairs_and_asks_nothing_again(undisturbed, tmp_path):
+    path, chance = tmp_path / "memory", random.Random(0)
+    filled(path)
+    kills = 0
+    with serving(BadServer()) as server:
+        for _ in range(KILLS):
+            process = child(path, server.url)
+            seen, wait = len(server.requests), time.monotonic() + 30
+            while len(server.requests) == seen and process.poll() is None:
+                assert time.monotonic() < wait
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, undisturbed[3] / KILLS))
+            kills += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            stored, asked = stored_texts(path), len(server.reply.texts)
+            time.sleep(0.6)  # requests of the killed process end
+            del server.reply.texts[:asked]
+            server.reply.stored = stored
+            process = None
+            if result(path)[0]["status"] == "generated":
+                break
+        server.reply.texts.clear()
+        if result(path)[0]["status"] == "generating":
+            assert child(path, server.url).wait(600) == 0
+        assert not stored & set(server.reply.texts)
+    run, pairs, accounts = result(path)
+    assert kills >= 1
+    assert (run["status"], len(accounts)) == ("generated", CHUNKS)
+    assert pairs == undisturbed[1]
