@@ -37,37 +37,12 @@ LAYERS = [
     {"jobs.child"},
     {"demo", "cli", "integrations"},
 ]
+NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
+           "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model",
+           "model", "model_file", "memory", "learning", "measuring", "questions",
+           "report_details", "calibration", "registry", "chunk_index", "chunk_words",
+           "chunk_parts", "files", "cli"}
 # fmt: on
-NUMBERS = {
-    "arrays",
-    "index",
-    "evaluation",
-    "report",
-    "training_data",
-    "strategies",
-    "tuning",
-    "adapters",
-    "crossfit",
-    "overlay",
-    "legs",
-    "features",
-    "fusion",
-    "full_model",
-    "model",
-    "model_file",
-    "memory",
-    "learning",
-    "measuring",
-    "questions",
-    "report_details",
-    "calibration",
-    "registry",
-    "chunk_index",
-    "chunk_words",
-    "chunk_parts",
-    "files",
-    "cli",
-}  # fmt: skip
 
 
 def module_of(path):
