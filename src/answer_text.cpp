@@ -9,7 +9,6 @@
 namespace ragtune {
 namespace {
 
-constexpr std::size_t LONGEST_STYLE = 32;
 constexpr char32_t NONE = 0xFFFFFFFF;
 
 // Takes the next character; NONE for a byte that begins none.
@@ -243,44 +242,6 @@ bool begins(std::string_view text, std::string_view start) {
   return true;
 }
 
-std::string_view style_named(std::string_view text) {
-  if (text.size() > 40) return {};
-  std::string name = lower(cleaned(text));
-  for (char& c : name)
-    if (c == '_' || c == '-') c = ' ';
-  for (const std::string_view tail :
-       {" style", " questions", " question", " queries", " query", " search"})
-    if (name.ends_with(tail) && name.size() > tail.size() && name != "full question" &&
-        name != "full questions")
-      name.resize(name.size() - tail.size());
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> KNOWN = {{
-      {"keyword", "keyword"},
-      {"keywords", "keyword"},
-      {"key word", "keyword"},
-      {"full question", "question"},
-      {"full questions", "question"},
-      {"full", "question"},
-      {"natural", "question"},
-      {"natural language", "question"},
-      {"question", "question"},
-      {"paraphrase", "paraphrase"},
-      {"paraphrased", "paraphrase"},
-      {"rephrased", "paraphrase"},
-      {"symptom", "symptom"},
-      {"symptoms", "symptom"},
-  }};
-  for (const auto& [known, style] : KNOWN)
-    if (name == known) return style;
-  return {};
-}
-
-std::string style_of(std::string_view text) {
-  if (const std::string_view known = style_named(text); !known.empty()) return std::string(known);
-  std::string style = lower(cleaned(text.substr(0, 4 * LONGEST_STYLE)));
-  if (style.size() > LONGEST_STYLE) style = cleaned(style.substr(0, LONGEST_STYLE));
-  return style;
-}
-
 Marked unmarked(std::string_view text) {
   Marked out{trimmed(text)};
   for (int round = 0; round < 4; ++round) {
@@ -303,55 +264,6 @@ Marked unmarked(std::string_view text) {
   if (out.kind && out.text.ends_with("**") && out.text.find("**") == out.text.size() - 2)
     out.text = trimmed(out.text.substr(0, out.text.size() - 2));
   return out;
-}
-
-bool is_preamble(std::string_view text) {
-  text = trimmed(text);
-  while (text.ends_with('*')) text.remove_suffix(1);
-  if (text.ends_with(':') || text.ends_with("：")) return true;
-  for (const std::string_view start :
-       {"would you like me", "do you want me", "want me to", "shall i ", "is there anything else",
-        "let me know", "should i generate", "do these questions", "are these questions"})
-    if (begins(text, start)) return true;
-  if (asks(text)) return false;
-  for (const std::string_view start : {"here are",
-                                       "here is",
-                                       "here's",
-                                       "here’s",
-                                       "sure",
-                                       "certainly",
-                                       "of course",
-                                       "below are",
-                                       "the following",
-                                       "based on the",
-                                       "i've ",
-                                       "i’ve ",
-                                       "i have generated",
-                                       "i'm sorry",
-                                       "i’m sorry",
-                                       "i am sorry",
-                                       "i cannot help",
-                                       "i cannot assist",
-                                       "i cannot generate",
-                                       "i can't help",
-                                       "i can't assist",
-                                       "i can’t help",
-                                       "i can’t assist",
-                                       "sorry",
-                                       "as an ai",
-                                       "these questions",
-                                       "note:",
-                                       "absolutely",
-                                       "okay",
-                                       "ok,",
-                                       "i hope",
-                                       "feel free",
-                                       "hope this",
-                                       "unfortunately",
-                                       "the text",
-                                       "the passage"})
-    if (begins(text, start)) return true;
-  return false;
 }
 
 }  // namespace ragtune

@@ -1,5 +1,6 @@
 """A server on this machine that speaks OpenAI's chat API, as well or badly as a test asks."""
 
+import contextlib
 import json
 import threading
 from contextlib import contextmanager
@@ -39,8 +40,9 @@ def serving(reply):
             for name, value in {"Content-Type": "application/json", **headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
+            with contextlib.suppress(ConnectionError):  # the one who asked is gone
+                self.end_headers()
+                self.wfile.write(text.encode())
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

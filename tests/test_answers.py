@@ -23,7 +23,7 @@ def test_answers_are_read_as_a_person_would():
     assert len(wrong) <= 3, wrong
 
 
-@given(st.text(alphabet=st.sampled_from("[]{}\",:'\n?.1-aZ `“”\\u<|>#*/é？"), max_size=200))
+@given(st.text(alphabet=st.sampled_from("[]{}\",:'\n?.1-aZ `“”\\u<|>#*/é؟"), max_size=200))
 def test_any_text_is_read_without_harm(text):
     for question, style in parse_answer(text):
         assert question.strip() == question != ""

@@ -142,9 +142,11 @@ def test_what_obeys_a_planted_instruction_is_never_trained_on(memory):
 
 @pytest.mark.parametrize(
     ("question", "reason"),
-    [("ab", "length"), ("x" * 301, "length"), ("a\u200bb c", "characters"), ("12 34?", "no letters"),
+    [("ab", "length"), ("x" * 301, "length"), ("a\u200bb c", "characters"),
+     ("12 34?", "no letters"),
      ("is the cat on the mat now", "copied"), ("where do cats sit?", None),
-     ("¿Cómo cambio mi contraseña?", None), ("می\u200cخواهم رمز را عوض کنم", None),
+     ("¿Cómo cambio mi contraseña?", None),
+     ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", None),
      ("How do I set the system clock?", None), ("why does it ignore my settings?", None)],
 )  # fmt: skip
 def test_reasons(question, reason):

@@ -17,8 +17,8 @@ from conftest import HashEmbedder
 import ragtune
 from ragtune.questions.prompt import Prompt
 
-CHUNKS = int(os.environ.get("RAGTUNE_CHUNKS", "120"))
-KILLS = int(os.environ.get("RAGTUNE_KILLS", "4"))
+CHUNKS = int(os.environ.get("RAGTUNE_CHUNKS", "80"))
+KILLS = int(os.environ.get("RAGTUNE_KILLS", "3"))
 FAULTS = ["", "", "", "late", "wrong", "429", "500", "cut", "never", ""]
 CHILD = """
 import sys
@@ -27,7 +27,7 @@ from conftest import HashEmbedder
 import ragtune
 from ragtune.questions.generation import Asking
 with ragtune.Memory(sys.argv[1], embedder=HashEmbedder()) as memory:
-    chat = ragtune.OpenAIChat("m", sys.argv[2], "key", timeout_s=0.3, max_retries=1, backoff_s=0.01)
+    chat = ragtune.OpenAIChat("m", sys.argv[2], "key", timeout_s=1.0, max_retries=1, backoff_s=0.01)
     memory.questions.generate(chat, Asking(requests_per_second=None, concurrency=8))
 """
 
@@ -50,7 +50,7 @@ class BadServer:
         if fault == "late":
             time.sleep(0.1)
         if fault == "never":
-            time.sleep(0.5)
+            time.sleep(1.5)
         if fault in ("429", "500") and self.times[text] % 2:
             return int(fault), {"Retry-After": "0.01"}, '{"error": {"message": "busy"}}'
         return {"wrong": "I'm sorry, I cannot help with that.", "cut": answer[:-4]}.get(
@@ -120,7 +120,7 @@ def test_a_killed_run_ends_with_the_same_pairs_and_asks_nothing_again(undisturbe
             process.send_signal(signal.SIGKILL)
             process.wait()
             stored, asked = stored_texts(path), len(server.reply.texts)
-            time.sleep(0.6)  # requests of the killed process end
+            time.sleep(1.6)  # requests of the killed process end
             del server.reply.texts[:asked]
             server.reply.stored = stored
             process = None

@@ -88,9 +88,9 @@ def test_the_key_is_never_shown():
 
 
 def test_a_redirect_is_not_followed():
-    with serving(lambda _: (307, {"Location": "http://169.254.169.254/"}, "")) as server:
-        with pytest.raises(RuntimeError, match="307"):
-            ask(server)
+    moved = 307, {"Location": "http://169.254.169.254/"}, ""
+    with serving(lambda _: moved) as server, pytest.raises(RuntimeError, match="307"):
+        ask(server)
     assert len(server.requests) == 1
 
 

@@ -31,7 +31,8 @@ _INSTRUCTIONS = re.compile(
     | \b(?:reply|respond|answer)\s+(?:only\s+)?(?:with|by)\b | \bas\s+an?\s+(?:ai|assistant)\b
     | <\|? | \|> | \[/?inst\] | \#{2,} | ``` | ^\s*(?:system|assistant|user|human|developer)\s*:
     | \bprompt\s+injection\b | \bpwned\b
-    | \bignor(?:e|iere|iert|ez|er|a|ar|are)\b.{0,40}(?:anweisung|anterior|pr[ée]c[ée]dent|instruc|istruz)
+    | \bignor(?:e|iere|iert|ez|er|a|ar|are)\b.{0,40}
+      (?:anweisung|anterior|pr[ée]c[ée]dent|instruc|istruz)
     | \b(?:vergiss|olvida|oublie[zr]?|dimentica|esque[çc]a)\b.{0,40}(?:anweisung|instruc|istruz)
     | \bdu\s+bist\s+(?:jetzt|nun)\b | \bahora\s+eres\b | \btu\s+es\s+maintenant\b
     | \bagora\s+voc[êe]\s+[ée]\b | игнорируй | забудь.{0,30}инструкц | системн\w+\s+(?:промпт|сообщ)

@@ -166,7 +166,7 @@ class Generation:
         return outcome
 
     def _account(self, run_id: str, batch: Sequence[tuple[Unasked, dict[str, Any]]]) -> int:
-        """Check the questions of some chunks and write what became of them; returns how many kept."""
+        """Check the questions of some chunks and write what became of them; returns pairs kept."""
         pairs: list[list[Pair]] = [self._checked(chunk, outcome) for chunk, outcome in batch]
         asked = [(i, j) for i, own in enumerate(pairs) for j, p in enumerate(own) if not p.reason]
         if asked:
