@@ -177,3 +177,25 @@ def test_an_interrupted_embedding_goes_on_where_it_was(tmp_path, monkeypatch):
     memory.space.make_sentences(None)
     assert memory.space.embedder().calls - before == 6 * (50 - made)
     memory.close()
+
+
+def test_a_memory_explains_its_hits_by_their_names_and_the_pairs_that_moved_them(tmp_path):
+    memory, run = learned(tmp_path / "m")
+    assert run.promoted
+    told = memory.explain(question(7), k=3)
+    found = memory.search(question(7), k=3, deep_memory=True)
+    assert [hit.id for hit in told.hits] == [hit.id for hit in found]
+    for hit in told.hits:
+        assert all(pair.text is not None for pair in hit.pairs)
+    assert "| c7 |" in str(told) or told.hits[0].id != "c7"
+    memory.close()
+
+
+def test_without_a_model_there_is_nothing_to_explain(tmp_path):
+    memory = ragtune.Memory(tmp_path / "m", embedder=Anagrams(24))
+    with pytest.raises(ValueError, match="expected a memory with chunks"):
+        memory.explain("what?")
+    memory.add(chunks(3))
+    with pytest.raises(ValueError, match="expected a full model that serves"):
+        memory.explain("what?")
+    memory.close()

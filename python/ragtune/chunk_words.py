@@ -21,6 +21,7 @@ class IndexVectors:
 
     index: _core.Index
     allowed: Rows | None = None
+    store: Store | None = None  # which has the vectors themselves
 
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[Scores, Rows]:
         """Scores and rows of the k nearest, (nq, k) each, -1 padded."""
@@ -31,8 +32,12 @@ class IndexVectors:
         return self.index.scores(queries, candidates, num_threads=threads(len(queries)))
 
     def rows(self, rows: Rows) -> NDArray[np.float32] | None:
-        """None: an index gives no vectors back."""
-        return None
+        """Vectors (m, d) of some rows, from the store; an index gives none back."""
+        if self.store is None:
+            return None
+        found = self.store.vectors.of_rows(rows.tolist())
+        missing = np.zeros(self.index.dimensions, dtype=np.float32)
+        return np.stack([found.get(row, missing) for row in rows.tolist()])
 
 
 class ChunkWords:

@@ -37,7 +37,7 @@ class ExplainedHit:
     that the two experts give; `score` mixes them by the trust of the explanation. `pairs` are the
     training pairs that moved the adapted question most towards this chunk or away from it, exact
     for ridge and empty for other adapters; `asked_before` is the stored question of this chunk
-    that is nearest, with its likeness.
+    that is nearest, with its likeness. `id` is the chunk's name in a memory.
     """
 
     row: int
@@ -49,6 +49,7 @@ class ExplainedHit:
     seen: float | None
     pairs: Sequence[PairShare] = ()
     asked_before: tuple[str, float] | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Explanation:
             [
                 str(hit.rank),
                 "-" if hit.rank_before is None else str(hit.rank_before),
-                str(hit.row),
+                str(hit.row) if hit.id is None else hit.id,
                 f"{hit.score:.3f}",
                 *(f"{hit.legs[name]:+.2f}" for name in names),
                 f"{hit.base:.3f}",
@@ -91,7 +92,7 @@ class Explanation:
             ]
             for hit in self.hits
         ]
-        return [["rank", "before", "row", "score", *names, "base", "stored questions"], *rows]
+        return [["rank", "before", "chunk", "score", *names, "base", "stored questions"], *rows]
 
 
 def explain(

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune.chunk_index import ChunkIndex
 from ragtune.evaluation import Qrels, Run, Scores, evaluate, parse_metric
 from ragtune.inputs import strings
 from ragtune.legs import Sources
 from ragtune.registry import Serving
 from ragtune.report import Judged, Report, Verdict, compare
+from ragtune.retrieval import Retrieval
 from ragtune.space import EmbeddingSpace
 from ragtune.store import Store
 from ragtune.types import Progress
@@ -22,20 +24,27 @@ from ragtune.types import Progress
 class Measuring:
     """Measures on questions that were not learned from."""
 
-    def __init__(self, store: Store, space: EmbeddingSpace) -> None:
+    def __init__(
+        self, store: Store, space: EmbeddingSpace, index: ChunkIndex, retrieval: Retrieval
+    ) -> None:
         self._store = store
         self._space = space
+        self._index = index
+        self._retrieval = retrieval
 
-    def evaluate(
-        self,
-        index: _core.Index,
-        serving: Serving,
-        sources: Sources,
-        questions: Questions,
-        metrics: Sequence[str],
-        coverage: float,
-    ) -> Report:
+    def rankings(
+        self, queries: Sequence[str], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Store rows (nq, k) that the frozen embeddings and what serves find, -1 padded."""
+        vectors = self._space.questions(list(queries), None)
+        state = self._index.fresh(vectors.shape[1])
+        serving, sources = self._retrieval.serving(state, vectors.shape[1])
+        return rankings(state.index, serving, sources, (vectors, list(queries)), k)
+
+    def evaluate(self, questions: Questions, metrics: Sequence[str], coverage: float) -> Report:
         """Frozen embeddings against what serves; see `Memory.evaluate`."""
+        index = (state := self._index.fresh(questions.vectors.shape[1])).index
+        serving, sources = self._retrieval.serving(state, questions.vectors.shape[1])
         k = min(max(parse_metric(name)[1] for name in metrics), len(index))
         frozen, served = rankings(index, serving, sources, (questions.vectors, questions.texts), k)
         before, after = (evaluate(Run(rows), questions.qrels, metrics) for rows in (frozen, served))

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ragtune.arrays import as_count, as_queries, as_recall
+from ragtune.arrays import as_count, as_recall
 from ragtune.chunk_index import ChunkIndex
 from ragtune.datasets import Datasets
 from ragtune.deep_memory import DeepMemory
 from ragtune.evaluation import METRICS
+from ragtune.explanation import Explanation
 from ragtune.filters import condition
 from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
 from ragtune.jobs import Home, Jobs
 from ragtune.learning import Learning, Options, TuningRun
-from ragtune.measuring import Measuring, rankings
+from ragtune.measuring import Measuring
 from ragtune.memory_questions import MemoryQuestions
 from ragtune.models import Models
 from ragtune.registry import Registry
@@ -75,9 +76,9 @@ class Memory:
         self.space = EmbeddingSpace(self.store, embedder)
         self.registry = Registry(self.store, self.path / "models")
         self._learning = Learning(self.store, self.space, self.registry)
-        self._measuring = Measuring(self.store, self.space)
         self._index = ChunkIndex(self.store, self.path)
         self._retrieval = Retrieval(self.store, self.registry, self._index)
+        self._measuring = Measuring(self.store, self.space, self._index, self._retrieval)
         self.jobs = Jobs(self.store, self.space, Home(self.path, store, owner))
         self.models = Models(self.store, self.registry)
         self.datasets = Datasets(self.store)
@@ -217,26 +218,26 @@ class Memory:
         recall = None if recall is None else as_recall(recall, "recall")
         if filter is not None and not callable(filter):
             condition(filter)  # throws, also where there is nothing to search
-        vector = self._query_vector(query, embedding)
+        vector = self.space.asked(query, embedding)
         if vector is None:
             return []
         asked = Asked(vector, query, wanted, recall, deep_memory, filter)
         return self._retrieval.search(asked)
 
-    def _query_vector(
-        self, query: str | None, embedding: ArrayLike | None
-    ) -> NDArray[np.float32] | None:
-        if (query is None) == (embedding is None):
-            raise ValueError("query: expected either a query or embedding=, got both or neither")
-        if query is not None and not isinstance(query, str):
-            raise TypeError(f"query: expected str, got {type(query).__name__}")
-        dimension = self.space.dimension()
-        if dimension is None:  # nothing was added yet
-            return None
-        if embedding is not None:
-            return as_queries(embedding, "embedding", dimension=dimension)
-        assert query is not None
-        return self.space.query(query)
+    def explain(self, query: str, *, k: int = 10, filter: Filter | None = None) -> Explanation:
+        """Why the k best chunks under what was learned stand where they stand.
+
+        Tells rank before and after of each hit, what every leg adds, the training pairs that
+        moved it, and the stored question that is nearest.
+
+        Raises:
+            TypeError: The query is not a string.
+            ValueError: k < 1, an operator of the filter is unknown, or no full model serves.
+        """
+        vector = self.space.asked(query, None)
+        if vector is None:
+            raise ValueError("query: expected a memory with chunks, this one is empty")
+        return self._retrieval.explain(Asked(vector, query, as_count(k, "k"), None, True, filter))
 
     # -- learning -------------------------------------------------------------------------
 
@@ -312,15 +313,10 @@ class Memory:
             ValueError: Lengths differ, a chunk id is unknown, or no query has a relevant chunk.
         """
         questions = self._measuring.questions(queries, relevance, progress)
-        state = self._index.fresh(questions.vectors.shape[1])
-        serving, sources = self._retrieval.serving(state, questions.vectors.shape[1])
-        return self._measuring.evaluate(state.index, serving, sources, questions, metrics, coverage)
+        return self._measuring.evaluate(questions, metrics, coverage)
 
     def rankings(
         self, queries: Sequence[str], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Store rows (nq, k) that the frozen embeddings and what serves find, -1 padded."""
-        vectors = self.space.questions(list(queries), None)
-        state = self._index.fresh(vectors.shape[1])
-        serving, sources = self._retrieval.serving(state, vectors.shape[1])
-        return rankings(state.index, serving, sources, (vectors, list(queries)), k)
+        return self._measuring.rankings(queries, k)

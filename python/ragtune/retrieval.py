@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ragtune.chunk_facts import ChunkFacts
 from ragtune.chunk_index import CaughtUp, ChunkIndex
 from ragtune.chunk_parts import ChunkParts
 from ragtune.chunk_words import ChunkWords, IndexVectors
+from ragtune.explanation import Explanation, explain
 from ragtune.filters import condition
 from ragtune.legs import Sources
 from ragtune.registry import Registry, Serving
@@ -63,6 +64,22 @@ class Retrieval:
             if whole:
                 break
         return hits
+
+    def explain(self, asked: Asked) -> Explanation:
+        """See `Memory.explain`."""
+        state = self._index.fresh(asked.vector.shape[1])
+        allowed = self._allowed(state, asked.filter)
+        serving, sources = self.serving(state, asked.vector.shape[1], allowed)
+        if serving.full is None:
+            raise ValueError("model: expected a full model that serves, got none; see tune")
+        vectors = IndexVectors(state.index, allowed, self._store)
+        texts = None if asked.text is None else [asked.text]
+        told = explain(
+            serving.full, replace(sources, vectors=vectors), asked.vector, texts, asked.k
+        )
+        found = self._store.chunks.by_row([hit.row for hit in told.hits])
+        hits = [replace(hit, id=found[hit.row].id) for hit in told.hits if hit.row in found]
+        return Explanation(hits, told.trust)
 
     def serving(
         self, state: CaughtUp, dimension: int, allowed: Rows | None = None

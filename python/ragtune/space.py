@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ragtune.arrays import as_matrix, unit_rows
+from ragtune.arrays import as_matrix, as_queries, unit_rows
 from ragtune.embed import Fingerprint, as_embedder, fingerprint
 from ragtune.sentences import sentences_of
 from ragtune.store import Store, content_key
@@ -153,6 +153,26 @@ class EmbeddingSpace:
             if progress and total:
                 progress(done, total)
         return total
+
+    def asked(self, query: str | None, embedding: ArrayLike | None) -> NDArray[np.float32] | None:
+        """Vector (1, d) of a question, which is given as text or as a vector; None if no chunk is.
+
+        Raises:
+            TypeError: The query is not a string.
+            ValueError: Both are given or neither, or the vector is of another dimension or not
+                finite.
+        """
+        if (query is None) == (embedding is None):
+            raise ValueError("query: expected either a query or embedding=, got both or neither")
+        if query is not None and not isinstance(query, str):
+            raise TypeError(f"query: expected str, got {type(query).__name__}")
+        dimension = self.dimension()
+        if dimension is None:  # nothing was added yet
+            return None
+        if embedding is not None:
+            return as_queries(embedding, "embedding", dimension=dimension)
+        assert query is not None
+        return self.query(query)
 
     def query(self, text: str) -> NDArray[np.float32]:
         """Vector of one question, (1, d)."""

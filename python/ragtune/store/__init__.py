@@ -12,7 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ragtune.store.answers import AnswerTable
-from ragtune.store.chunks import Changes, ChunkTable, NewChunk, VectorTable, content_key
+from ragtune.store.chunks import Changes, ChunkTable, NewChunk, content_key
 from ragtune.store.claims import Claim
 from ragtune.store.database import Database
 from ragtune.store.datasets import DatasetTable, Item
@@ -26,6 +26,7 @@ from ragtune.store.runs import Outcome, RunTable
 from ragtune.store.saves import SaveTable
 from ragtune.store.sentences import SentenceTable
 from ragtune.store.settings import Settings, SettingsTable
+from ragtune.store.vectors import VectorTable
 
 __all__ = [
     "Changes",

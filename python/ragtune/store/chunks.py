@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from ragtune.store.asking import Unasked, new_since_training, to_ask
 from ragtune.store.database import Database, bump, next_change, now, parts
-from ragtune.store.schema import chunks, embeddings, pairs, spaces
+from ragtune.store.schema import chunks, embeddings, pairs
 from ragtune.types import Chunk
 
 
@@ -281,48 +281,3 @@ def _in_row_order(
         order = np.argsort(rows)
         rows, vectors = rows[order], vectors.reshape(len(rows), -1)[order].ravel()
     return Changes(rows, vectors, np.sort(gone))
-
-
-class VectorTable:
-    """The embedding space, and vectors by content: of questions and of interrupted work."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def space(self) -> bytes | None:
-        """Fingerprint of the embedder that made the vectors, if there are any yet."""
-        query = select(spaces.c.fingerprint).where(self._database.own(spaces))
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar_one_or_none()
-
-    def set_space(self, fingerprint: bytes) -> None:
-        """Say which embedder makes the vectors; the first one to say so stays."""
-        with self._database.writing() as connection:
-            known = select(spaces.c.owner).where(self._database.own(spaces))
-            if connection.execute(known).first() is None:
-                connection.execute(
-                    insert(spaces).values(owner=self._database.owner, fingerprint=fingerprint)
-                )
-
-    def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Vectors that are known by content."""
-        found: dict[bytes, bytes] = {}
-        with self._database.reading() as connection:
-            for part in parts(list(keys)):
-                mine = self._database.own(embeddings), embeddings.c.key.in_(part)
-                query = select(embeddings.c.key, embeddings.c.embedding).where(*mine)
-                found |= {key: vector for key, vector in connection.execute(query)}
-        return found
-
-    def put(self, vectors: Mapping[bytes, bytes]) -> None:
-        """Keep vectors by content, so that interrupted work goes on where it was."""
-        with self._database.writing() as connection:
-            for part in parts(list(vectors)):
-                mine = self._database.own(embeddings), embeddings.c.key.in_(part)
-                connection.execute(delete(embeddings).where(*mine))
-            rows = [
-                {"owner": self._database.owner, "key": k, "embedding": v}
-                for k, v in vectors.items()
-            ]
-            if rows:
-                connection.execute(insert(embeddings), rows)
