@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from conftest import HashEmbedder, planted
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -66,17 +67,21 @@ def test_deleted_chunks_are_gone_at_once_and_come_back_when_added(memory):
     assert ids(memory.search("cat on the mat", k=1)) == ["b"]
 
 
-def test_purge_erases_texts_and_pairs(memory, tmp_path):
+def test_purge_erases_texts_and_pairs(memory):
     memory.add(TEXTS, ids=["a", "b", "c"])
     memory.add_pairs([Pair("where is the cat", "b"), Pair("which language", "c")])
     memory.delete(["b"])
     assert memory.purge() == 1
     assert len(memory.search("cat", k=5)) == 2
+    url = memory.store.url
     memory.close()
-    database = sqlite3.connect(tmp_path / "memory/store.sqlite")
-    assert database.execute("select count(*) from chunks").fetchone() == (2,)
-    assert database.execute("select question from pairs").fetchall() == [("which language",)]
-    assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+    engine = sa.create_engine(url)
+    with engine.connect() as database:
+        assert database.exec_driver_sql("select count(*) from chunks").all() == [(2,)]
+        assert database.exec_driver_sql("select question from pairs").all() == [("which language",)]
+        if engine.dialect.name == "sqlite":
+            assert database.exec_driver_sql("pragma integrity_check").all() == [("ok",)]
+    engine.dispose()
 
 
 def test_reopened_memory_holds_the_same(tmp_path, embedder):

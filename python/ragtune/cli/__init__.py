@@ -11,10 +11,14 @@ from typing import Annotated
 import typer
 
 from ragtune.cli.chunks import register as register_chunks
+from ragtune.cli.datasets import register as register_datasets
 from ragtune.cli.demo import register as register_demo
 from ragtune.cli.doctor import register as register_doctor
 from ragtune.cli.failures import Verbs
+from ragtune.cli.jobs import register as register_jobs
 from ragtune.cli.learning import register as register_learning
+from ragtune.cli.models import register as register_models
+from ragtune.cli.runs import register as register_runs
 
 EXAMPLES = """\b
 Examples:
@@ -23,12 +27,18 @@ Examples:
   ragtune search "how do I reset my password?"
   ragtune tune --pairs pairs.jsonl
   ragtune evaluate --queries new.jsonl
+  ragtune runs list
+  ragtune models list
+  ragtune jobs list
+  ragtune worker
+  ragtune datasets list
   ragtune demo
   ragtune doctor
 
 \b
 Every command takes --json, and --help, with more examples.
 RAGTUNE_MEMORY names the memory where --memory does not.
+RAGTUNE_STORE is the URL of a PostgreSQL database that holds it, if one does.
 Exit codes: 0 done, 1 failed, 2 used wrongly. RAGTUNE_DEBUG=1: tracebacks.
 """
 
@@ -65,7 +75,16 @@ def ragtune_command(
     """Retrieval that learns from its own questions, proves the gain, and only then serves it."""
 
 
-for _register in (register_chunks, register_learning, register_demo, register_doctor):
+for _register in (
+    register_chunks,
+    register_learning,
+    register_runs,
+    register_models,
+    register_jobs,
+    register_datasets,
+    register_demo,
+    register_doctor,
+):
     _register(app)
 
 

@@ -104,7 +104,13 @@ def add(
 def search(
     query: Annotated[str, typer.Argument(help="The question.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many chunks.")] = 5,
-    deep_memory: Annotated[bool, typer.Option(help="Use what was learned.")] = False,
+    deep_memory: Annotated[
+        bool | None,
+        typer.Option(
+            "--deep-memory/--no-deep-memory",
+            help="Use what was learned, or not; else as ragtune runs enable said.",
+        ),
+    ] = None,
     filter: Annotated[
         str | None,
         typer.Option(help="A condition on the metadata, as JSON.", callback=_condition),
@@ -117,6 +123,7 @@ def search(
         passing = None if filter is None else json.loads(filter)
         hits = opened.search(query, k=k, deep_memory=deep_memory, filter=passing)
         learned = bool(opened.store.models.promoted())
+        used = opened.runs.is_enabled() if deep_memory is None else deep_memory
     if deep_memory and not learned:
         output.note("no model is promoted: the frozen embeddings answered; see ragtune tune")
     if as_json:
@@ -125,7 +132,7 @@ def search(
              "text": hit.text, "source": hit.chunk.source, "metadata": dict(hit.chunk.metadata)}
             for rank, hit in enumerate(hits, start=1)
         ]  # fmt: skip
-        output.print_json({"query": query, "deep_memory": deep_memory and learned, "hits": found})
+        output.print_json({"query": query, "deep_memory": used and learned, "hits": found})
     elif not hits:
         none = (
             "no chunk passes the filter" if filter else f"{memory} has no chunks; see ragtune add"

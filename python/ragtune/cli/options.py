@@ -39,7 +39,14 @@ def embedder() -> object | None:
 
 def holds_memory(path: Path) -> bool:
     """Tell whether there is a memory at `path`."""
-    return (path / "store.sqlite").is_file()
+    return (path / "store.sqlite").is_file() or (store_url() is not None and path.is_dir())
+
+
+def store_url() -> str | None:
+    """URL of the database that holds the memory; None is the file in its folder."""
+    import os
+
+    return os.environ.get("RAGTUNE_STORE") or None
 
 
 def option_for(path: Path) -> str:
@@ -77,7 +84,7 @@ def open_or_create_memory(path: Path, hint: str = "--memory") -> Iterator[Memory
     check_place(path, hint)
     from ragtune.memory import Memory
 
-    with Memory(path, embedder=embedder()) as memory:
+    with Memory(path, embedder=embedder(), store=store_url()) as memory:
         yield memory
 
 

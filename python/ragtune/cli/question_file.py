@@ -12,6 +12,7 @@ from ragtune import _core
 from ragtune.evaluation import read_beir
 from ragtune.files import line_of
 from ragtune.memory import Memory
+from ragtune.store import Item
 from ragtune.types import Pair
 
 _NAMED = 3  # unknown ids that an error shows
@@ -62,6 +63,28 @@ def _grades(
     if isinstance(grade, bool) or not isinstance(grade, int | float) or not math.isfinite(grade):
         raise ValueError(f"relevance: expected a number, got {relevance}")
     return dict.fromkeys(ids, float(grade))
+
+
+def read_items(path: Path, split: str) -> list[Item]:
+    """Lines of a file as items of a data set; what is wrong with them is for its check to say.
+
+    Raises:
+        ValueError: A line is bad; the message names file, line and reason.
+    """
+    columns = _core.read_jsonl(
+        str(path),
+        required=["question"],
+        optional=["chunk_id"],
+        raw=["answers", "relevance"],
+    )
+    items: list[Item] = []
+    for row, (text, *judged) in enumerate(zip(*columns, strict=True)):
+        try:
+            grades = _grades(text.strip() or "none", *judged)
+        except ValueError as error:
+            raise ValueError(f"{path}:{line_of(path, row)}: {error}") from None
+        items += [Item(text, id_, grade, split) for id_, grade in grades.items()]
+    return items
 
 
 def keep_known(
