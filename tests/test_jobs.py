@@ -224,7 +224,7 @@ def test_a_stopped_worker_gives_its_job_back(memory):
 
 
 def test_cancel_ends_a_training_within_a_second_and_leaves_nothing(memory):
-    fill(memory)
+    fill(memory, run=False)
     took = []
     for number in range(CANCELS):
         run_id = again(memory)
@@ -270,24 +270,26 @@ def started_worker(memory, store_url):
 
 def test_jobs_end_once_however_often_workers_are_killed(memory, store_url):
     """Two workers, one of which is killed again and again at random moments."""
-    fill(memory)
+    fill(memory, run=False)
     chance = random.Random(1)
     queue = [memory.jobs.train(again(memory), **QUICK) for _ in range(3)]
     workers = [started_worker(memory, store_url) for _ in range(2)]
     try:
         for kill in range(KILLS):
-            time.sleep(chance.uniform(0.05, 4))
+            time.sleep(chance.uniform(0.05, 3))
             victim = kill % 2
             workers[victim].send_signal(signal.SIGKILL)
             workers[victim].wait()
             workers[victim] = started_worker(memory, store_url)
             if sum(not memory.jobs.get(id_).has_ended for id_ in queue) < 3:
                 queue.append(memory.jobs.train(again(memory), **QUICK))
+        queue.append(memory.jobs.train(again(memory), **QUICK))  # which nobody disturbs
         ended = [memory.jobs.wait(id_, timeout_s=120) for id_ in queue]
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
+    assert ended[-1].status == "ready"
     check_all_ended_once(memory, ended)
     statuses = [job.status for job in ended]
     print(
