@@ -124,7 +124,7 @@ class Registry:
                 warnings.warn(
                     f"model {row['version']} cannot serve, the one before does: {error}",
                     RuntimeWarning,
-                    stacklevel=4,
+                    stacklevel=7,
                 )
                 continue
             self._by_hand = row["by_hand"]
