@@ -226,7 +226,9 @@ def test_a_stopped_worker_gives_its_job_back(memory):
 def test_cancel_ends_a_training_within_a_second_and_leaves_nothing(memory):
     fill(memory, run=False)
     took = []
-    for number in range(CANCELS):
+    for number in range(3 * CANCELS):
+        if len(took) == CANCELS:
+            break
         run_id = again(memory)
         memory.add_pairs([ragtune.Pair(f"a new question {number}", "c1")])
         job_id = memory.jobs.train(run_id)
@@ -236,15 +238,16 @@ def test_cancel_ends_a_training_within_a_second_and_leaves_nothing(memory):
         start = time.monotonic()
         was = memory.jobs.cancel(job_id)
         job = memory.jobs.wait(job_id, timeout_s=10)
-        took.append(time.monotonic() - start)
         if was == "ready":  # it was done before
             continue
+        took.append(time.monotonic() - start)
         assert job.status == "cancelled"
         until(lambda: not children(), 1)
         assert memory.runs.get(run_id)["status"] == "cancelled"
     memory.jobs.stop_worker()
     known = {memory.store.models.get(row["version"])["file"] for row in memory.models.list()}
     assert set(files(memory)) == known
+    assert len(took) == CANCELS
     assert max(took) < 1, sorted(took)[-3:]
     memory.store.chunks.delete(["c1"])  # no lock is left
     print(f"cancel: {len(took)} times, {max(took):.2f} s at most")
