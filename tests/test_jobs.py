@@ -253,6 +253,45 @@ def test_cancel_ends_a_training_within_a_second_and_leaves_nothing(memory):
     print(f"cancel: {len(took)} times, {max(took):.2f} s at most")
 
 
+def test_sweeping_spares_a_model_that_is_published_meanwhile(memory, monkeypatch):
+    """Another worker sweeps when the file is there, and the store learns of it as it looks."""
+    memory.jobs.train(fill(memory), **QUICK)
+    job = memory.store.jobs.claim("other", 60)
+    models, jobs = memory.store.models, memory.store.jobs
+    publish, versions = models.publish, []
+
+    def then_publish(look, arguments):
+        def call(*args):
+            found = look(*args)
+            if not versions:
+                versions.append(publish(*arguments))
+            return found
+
+        return call
+
+    def sweep_and_publish(*arguments):
+        monkeypatch.setattr(models, "files", then_publish(models.files, arguments))
+        monkeypatch.setattr(jobs, "list", then_publish(jobs.list, arguments))
+        memory.jobs.worker().run(until_idle=True)
+        return versions[0]
+
+    monkeypatch.setattr(models, "publish", sweep_and_publish)
+    memory.runs.work(job)
+    assert memory.jobs.get(job.id).status == "ready"
+    assert len(files(memory)) == 1
+
+
+def test_a_job_may_be_deleted_while_its_worker_still_writes_of_it(memory):
+    job_id = memory.jobs.train(fill(memory), **QUICK)
+    worker = memory.jobs.worker()
+    worker.start()
+    until(lambda: memory.jobs.get(job_id).has_ended)
+    memory.jobs.delete(job_id)
+    second = memory.jobs.train(again(memory), **QUICK)
+    assert memory.jobs.wait(second, timeout_s=60).status == "ready"
+    worker.stop()
+
+
 # -- killed workers -----------------------------------------------------------------------
 
 WORKER = """
