@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from conftest import postgres_schema
 
 from ragtune.store import Store
-from ragtune.store.migrations import MIGRATIONS
+from ragtune.store.migrations import MIGRATIONS, NEW_COLUMNS
 from ragtune.types import Pair
 
+ADDED = "run_chunks", "answers", "settings", "job_logs", "jobs", "dataset_items", "datasets"
 OLD = (Path(__file__).parent / "store_v2.sql").read_text()
 
 
@@ -29,7 +31,9 @@ def old(tmp_path, request):
 
 def described(path):
     """Columns and indexes of all tables."""
-    inspector = sa.inspect(sa.create_engine(f"sqlite:///{path}"))
+    url = path if isinstance(path, str) else f"sqlite:///{path}"
+    engine = sa.create_engine(url)
+    inspector = sa.inspect(engine)
     columns = {
         (table, c["name"], str(c["type"]), c["nullable"], (c["default"] or "").strip("'"))
         for table in inspector.get_table_names()
@@ -44,6 +48,7 @@ def described(path):
         for table in inspector.get_table_names()
         for index in inspector.get_indexes(table)
     }
+    engine.dispose()
     return columns, keys, indexes
 
 
@@ -79,6 +84,25 @@ def test_it_can_be_written_to(old):
     assert store.runs.get(run_id)["status"] == "generating"
     assert not store.settings.get().enabled
     store.close()
+
+
+def test_the_step_runs_on_postgresql_too():
+    with postgres_schema() as url:
+        Store(url).close()
+        new = described(url)
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:  # back to what version 2 had
+            for table in ADDED:
+                connection.exec_driver_sql(f"DROP TABLE {table} CASCADE")
+            for table, columns in NEW_COLUMNS.items():
+                for column in columns:
+                    connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+            connection.exec_driver_sql("UPDATE meta SET value = 2 WHERE key = 'schema_version'")
+        engine.dispose()
+        assert described(url) != new
+        Store(url).close()
+        for mine, expected in zip(described(url), new, strict=True):
+            assert mine == expected
 
 
 def test_every_step_has_a_store_that_it_was_tried_on():

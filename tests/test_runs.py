@@ -188,8 +188,8 @@ def test_runs_that_a_killed_process_left_are_found(memory):
         training: ("generated", "its process ended while it was training"),
     }
     assert memory.runs.get(alive)["status"] == "generating"
-    memory.runs.resume(generating)
-    assert memory.runs.get(generating)["status"] == "generating"
+    assert memory.runs.resume(generating) == "generating"
+    assert memory.runs.get(generating)["error"] is None
     memory.runs.train(training, **RIDGE)
     assert memory.runs.get(training)["status"] == "completed"
 
@@ -222,3 +222,14 @@ def test_answers_are_kept_by_content(memory):
     memory.store.answers.put({keys[0]: {"text": "newer"}})
     found = memory.store.answers.get([*keys, content_key("unknown")])
     assert found == {keys[0]: {"text": "newer"}, keys[1]: {"text": "1"}, keys[2]: {"text": "2"}}
+
+
+def test_a_run_whose_training_was_cancelled_can_be_trained_again(memory):
+    run_id = fill(memory)
+    with pytest.raises(ValueError, match="expected it failed or cancelled, got generated"):
+        memory.runs.resume(run_id)
+    memory.jobs.cancel(memory.jobs.train(run_id))
+    assert memory.runs.get(run_id)["status"] == "cancelled"
+    assert memory.runs.resume(run_id) == "generated"
+    memory.runs.train(run_id, **RIDGE)
+    assert memory.runs.get(run_id)["status"] == "completed"

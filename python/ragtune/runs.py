@@ -159,13 +159,22 @@ class Runs:
             self._store.runs.move(run["id"], was, now, error=reason)
         return [self.get(run["id"]) for run in left]
 
-    def resume(self, run_id: str) -> None:
-        """Let a run that failed while it asked questions go on asking.
+    def resume(self, run_id: str) -> str:
+        """Let a run that failed or was cancelled go on; returns its status.
+
+        It is `generating` if chunks are left to be asked about, else `generated`.
 
         Raises:
-            ValueError: The run did not fail.
+            ValueError: The run has not failed and was not cancelled.
         """
-        self._store.runs.move(run_id, "failed", "generating", error=None, completed_at=None)
+        run = self.get(run_id)
+        if run["status"] not in ("failed", "cancelled"):
+            raise ValueError(f"run {run_id}: expected it failed or cancelled, got {run['status']}")
+        asks = run["processed_chunks"] < run["total_chunks"]
+        status = "generating" if asks else "generated"
+        free = {"error": None, "completed_at": None, "job_id": None}
+        self._store.runs.move(run_id, run["status"], status, **free)
+        return status
 
     def _is_queued(self, run: Mapping[str, Any]) -> bool:
         if run["job_id"] is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ragtune.jobs.process import Child
 from ragtune.store import Job, Store
+from ragtune.store.jobs import UnknownJobError
 
 if TYPE_CHECKING:
     from ragtune.jobs import Home
@@ -66,7 +68,8 @@ class Worker:
             job = self._store.jobs.claim(self.name, self._lease_s)
             if job is not None:
                 count += 1
-                self._work(job)
+                with contextlib.suppress(UnknownJobError):  # it ended, and was deleted at once
+                    self._work(job)
                 continue
             self._sweep()
             if until_idle:
@@ -139,8 +142,9 @@ class Worker:
         files = [p for p in self._folder.glob("*-*-*.ragtune*") if p.is_file()]
         if not files:
             return
-        known = self._store.models.files()
+        # In this order: what a job that is over by now has published is among the known.
         jobs = {job.id: job for job in self._store.jobs.list()}
+        known = self._store.models.files()
         for path in files:
             if path.name not in known and _is_over(path, jobs):
                 path.unlink(missing_ok=True)

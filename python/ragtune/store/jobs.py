@@ -18,6 +18,10 @@ from ragtune.store.schema import job_logs, jobs
 ENDED = ("ready", "failed", "cancelled")
 
 
+class UnknownJobError(ValueError):
+    """There is no job of that id, or no longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job as it is now: queued, training, ready, failed or cancelled."""
@@ -194,7 +198,7 @@ class JobTable:
         query = query.with_for_update() if lock else query
         row = connection.execute(query).mappings().first()
         if row is None:
-            raise ValueError(f"job: expected the id of a job, got {job_id!r}")
+            raise UnknownJobError(f"job: expected the id of a job, got {job_id!r}")
         return Job(**as_dict(row))
 
     def delete(self, job_id: str) -> None:
