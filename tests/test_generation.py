@@ -3,13 +3,14 @@
 import json
 import re
 import threading
+import time
 
 import pytest
 
 from ragtune.questions.checks import reason_against
 from ragtune.questions.generation import Asking
 from ragtune.questions.prompt import Prompt
-from ragtune.types import ChatAnswer
+from ragtune.types import ChatAnswer, StoreLockedError
 
 FAST = Asking(requests_per_second=None)
 PLANTED = [
@@ -166,3 +167,95 @@ def test_an_estimate_counts_what_would_be_asked(memory):
     assert estimate.money == (estimate.input_tokens + 2 * estimate.output_tokens) / 1e6
     memory.questions.generate(Scripted(about), FAST)
     assert memory.questions.estimate(Scripted(about)).calls == 0
+
+
+def test_pairs_of_a_run_that_was_lost_are_learned_from_once_another_run_has_them(memory):
+    filled(memory, 40)
+    told = []
+
+    def cancel():
+        return len(told) > 0
+
+    with pytest.raises(InterruptedError):
+        memory.questions.generate(Scripted(about), FAST, listener=told.append, cancel=cancel)
+    assert memory.store.runs.list()[0]["status"] == "cancelled"
+    run = memory.questions.generate(Scripted(about), FAST)
+    assert len(memory.store.pairs.living(run["id"])) == 80
+    assert memory.store.pairs.counts(run["id"]).kept == 80
+
+
+def test_a_preview_shows_what_would_be_kept_and_is_not_paid_for_again(memory):
+    filled(memory, 30)
+
+    def say(text, nonce):
+        return "no" if "thing1 " in text else json.dumps(["where is it? http://x.example", text])
+
+    chat = Scripted(lambda text, nonce: about(text) if "thing0 " in text else say(text, nonce))
+    shown = memory.questions.preview(chat, FAST, count=4)
+    by_chunk = {}
+    for row in shown.rows:
+        by_chunk.setdefault(row.chunk_id, []).append(row.reason)
+    assert by_chunk == {"c0": [None, None], "c1": ["no question in the answer"],
+                        "c2": ["link", "copied"], "c3": ["link", "copied"]}  # fmt: skip
+    assert "where is thing0?" in str(shown)
+    assert shown._repr_html_().count("<tr>") == 1 + 7
+    assert memory.store.runs.list() == []
+    memory.questions.generate(chat, FAST)
+    assert len(chat.asked) == 30 + 1  # but for the one that had no question
+    with pytest.raises(ValueError, match="count: expected in"):
+        memory.questions.preview(chat, FAST, count=0)
+
+
+def test_from_chunks_without_questions_to_a_verdict(memory):
+    filled(memory, 120)
+    run = memory.tune(chat=Scripted(about), asking=FAST)
+    assert (run.status, run.pair_count) == ("completed", 240)
+    assert run.report.verdict.decision in ("promote", "hold", "refuse")
+    assert memory.runs.get(run.id)["status"] == "completed"
+    assert memory.runs.new_chunks() == 0
+    memory.add(["thing500 about part500 keeps item500 safe"], ids=["late"])
+    chat = Scripted(about)
+    again = memory.tune(chat=chat, asking=FAST)
+    assert len(chat.asked) == 1
+    assert again.pair_count == 242
+
+
+def test_two_processes_do_not_ask_at_once(memory):
+    filled(memory, 20)
+    inside, refused = threading.Event(), []
+
+    def say(text, nonce):
+        if not inside.is_set():
+            inside.set()
+            try:
+                memory.questions.generate(Scripted(about), FAST)
+            except StoreLockedError as error:
+                refused.append(str(error))
+        return about(text)
+
+    memory.questions.generate(Scripted(say), FAST)
+    assert refused == ["questions: another process is writing questions for this memory"]
+    memory.questions.generate(Scripted(about), FAST)  # the lock is free again
+
+
+def test_cancelling_takes_less_than_a_second_and_leaves_no_thread(memory):
+    filled(memory, 20)
+    begun, cancelled = threading.Event(), []
+
+    def say(text, nonce):
+        begun.set()
+        time.sleep(0.3)
+        return about(text)
+
+    def cancel():
+        if begun.is_set():
+            cancelled.append(time.monotonic())
+        return bool(cancelled)
+
+    with pytest.raises(InterruptedError):
+        memory.questions.generate(Scripted(say), FAST, cancel=cancel)
+    assert time.monotonic() - cancelled[0] < 1
+    deadline = time.monotonic() + 5
+    while any(t.name.startswith("ragtune-ask") for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -22,6 +22,7 @@ from ragtune.learning import Learning, Options, TuningRun
 from ragtune.measuring import Measuring
 from ragtune.memory_questions import MemoryQuestions
 from ragtune.models import Models
+from ragtune.questions.generation import Asking
 from ragtune.registry import Registry
 from ragtune.report import Report
 from ragtune.retrieval import Asked, Filter, Retrieval
@@ -82,7 +83,9 @@ class Memory:
         self.jobs = Jobs(self.store, self.space, Home(self.path, store, owner))
         self.models = Models(self.store, self.registry)
         self.datasets = Datasets(self.store)
-        self.questions = MemoryQuestions(self.store, self.space, self._index, self._retrieval.words)
+        self.questions = MemoryQuestions(
+            self.store, self.space, self._index, self._retrieval.words, self.path
+        )
         self.runs = Runs(self.store, self._learning)
         self.deep_memory = DeepMemory(self)
 
@@ -255,6 +258,7 @@ class Memory:
         pairs: Iterable[Pair] = (),
         *,
         chat: Chat | None = None,
+        asking: Asking | None = None,
         strategy: str = "auto",
         hyperparameters: Mapping[str, Any] | None = None,
         coverage: float = 0.5,
@@ -268,6 +272,7 @@ class Memory:
         Args:
             pairs: Further pairs, kept first.
             chat: Asked first for questions about new and changed chunks.
+            asking: How `chat` is asked; see `questions.generate`.
             strategy: See `ragtune.fit`, also for the arguments that follow.
             hyperparameters: Overrides of the strategy's own.
             coverage: Share of traffic that falls on documents with questions.
@@ -285,7 +290,8 @@ class Memory:
         given = dict(hyperparameters or {})
         options = Options(strategy, given, coverage, seed, sentences, learning_curve)
         if chat is not None:
-            return self._learning.train(self.questions.generate(chat)["id"], options, progress)
+            run = self.questions.generate(chat, asking)
+            return self._learning.train(run["id"], options, progress)
         return self._learning.tune(options, progress)
 
     def evaluate(

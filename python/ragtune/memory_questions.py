@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from ragtune.arrays import as_count
 from ragtune.chunk_index import ChunkIndex
 from ragtune.chunk_words import ChunkWords
 from ragtune.events import Listener
+from ragtune.questions.files import read_file
 from ragtune.questions.generation import CHARACTERS_PER_TOKEN, Asking, Generation
+from ragtune.report_details import html_table, markdown_table
 from ragtune.space import EmbeddingSpace
-from ragtune.store import Store
-from ragtune.types import Cancel, Chat
+from ragtune.store import NewChunk, Store, content_key
+from ragtune.types import Cancel, Chat, Pair, StoreLockedError
 
+_HEADINGS = "chunk", "question", "style", "set aside", "text"
+PREVIEW = 80  # characters of a chunk that are shown
 ROUND_TRIP = 100  # a question must find its chunk among so many
 TOKENS_PER_QUESTION = 30  # about, of an answer
+
+
+class PreviewRow(NamedTuple):
+    """One question that was written; with a reason it would be set aside, or there is none."""
+
+    chunk_id: str
+    chunk: str
+    question: str
+    style: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a model writes for a few chunks."""
+
+    rows: tuple[PreviewRow, ...]
+
+    def __str__(self) -> str:
+        return markdown_table(_HEADINGS, self._cells())
+
+    def _repr_html_(self) -> str:
+        return html_table(_HEADINGS, self._cells())
+
+    def _cells(self) -> list[list[str]]:
+        return [[row.chunk_id, row.question, row.style or "", row.reason or "", row.chunk]
+                for row in self.rows]  # fmt: skip
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, however that ends."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreLockedError(
+                "questions: another process is writing questions for this memory"
+            ) from None
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +78,22 @@ class Estimate:
     seconds: float | None
 
 
+class Added(NamedTuple):
+    """What came of a file: pairs that are new, chunks that were added, ids that are unknown."""
+
+    pairs: int
+    chunks: int
+    unknown: int
+
+
 class MemoryQuestions:
     """Questions for the chunks of a memory."""
 
     def __init__(
-        self, store: Store, space: EmbeddingSpace, index: ChunkIndex, words: ChunkWords
+        self, store: Store, space: EmbeddingSpace, index: ChunkIndex, words: ChunkWords, home: Path
     ) -> None:
         self._store, self._space, self._index, self._words = store, space, index, words
+        self._lock = home / f"generating-{content_key(store.owner).hex()[:16]}.lock"
 
     def generate(
         self,
@@ -50,11 +107,68 @@ class MemoryQuestions:
 
         Raises:
             InterruptedError: It was cancelled.
+            StoreLockedError: Another process of this machine is asking for this memory.
         """
         generation = Generation(self._store, chat, asking or Asking(), self._found)
-        run = self._store.runs.get(generation.run(listener, cancel))
+        with _alone(self._lock):
+            run = self._store.runs.get(generation.run(listener, cancel))
         assert run is not None
         return run
+
+    def preview(self, chat: Chat, asking: Asking | None = None, *, count: int = 10) -> Preview:
+        """Ask about a few chunks of different sources, and show what would become of it.
+
+        Their answers are stored: `generate` does not ask for them again.
+
+        Raises:
+            ValueError: count < 1.
+        """
+        generation = Generation(self._store, chat, asking or Asking(), self._found)
+        rows = [
+            PreviewRow(chunk.id, chunk.text[:PREVIEW], pair.question, pair.style, pair.reason)
+            for chunk, pairs, failed in generation.preview(as_count(count, "count"))
+            for pair in pairs or [Pair("", chunk.id, reason=failed)]
+        ]
+        return Preview(tuple(rows))
+
+    def add(
+        self, path: str | Path, *, with_chunks: bool = False, skip_unknown: bool = False
+    ) -> Added:
+        """Keep the questions of a file as pairs, all or none: see `questions.files`.
+
+        Args:
+            path: .jsonl, .csv, .json as LlamaIndex saves it, or a BEIR folder (its train split).
+            with_chunks: Add the chunks that the file has, and the memory lacks, first.
+            skip_unknown: Leave out chunk ids that the memory lacks.
+
+        Raises:
+            FileNotFoundError: There is nothing at the path.
+            ValueError: A line is bad, or a chunk id is unknown.
+        """
+        questions, texts = read_file(path)
+        wanted = list(dict.fromkeys(id_ for q in questions for id_ in q.grades))
+        lacking = [*texts] if with_chunks else wanted
+        known = set(self._store.chunks.rows_and_sources(lacking))
+        fresh = [id_ for id_ in lacking if id_ not in known]
+        unknown = [] if with_chunks else fresh
+        if unknown and not skip_unknown:
+            raise ValueError(
+                f"{path}: {len(unknown):,} of {len(wanted):,} chunk ids are not in the memory, "
+                f"such as {unknown[0]!r}"
+            )
+        if with_chunks and fresh:
+            vectors = self._space.documents([texts[id_] for id_ in fresh], None)
+            self._store.chunks.add(
+                [NewChunk(i, texts[i], {}, i, v) for i, v in zip(fresh, vectors, strict=True)]
+            )
+        left_out = set(unknown)
+        pairs = [
+            Pair(question.text, id_, grade)
+            for question in questions
+            for id_, grade in question.grades.items()
+            if id_ not in left_out
+        ]
+        return Added(self._store.pairs.add(pairs), len(fresh) if with_chunks else 0, len(unknown))
 
     def estimate(
         self, chat: Chat, asking: Asking | None = None, prices: Mapping[str, float] | None = None

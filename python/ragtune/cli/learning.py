@@ -124,9 +124,10 @@ def evaluate(
     if origin is None or (queries and beir):
         raise typer.BadParameter("expected one of them", param_hint="--queries or --beir")
     with options.open_memory(memory) as opened, output.progress(as_json=as_json) as progress:
-        from ragtune.cli.question_file import keep_known, read_beir_questions, read_questions
+        from ragtune.cli.question_file import keep_known
+        from ragtune.questions.files import read_beir_split, read_questions
 
-        questions = read_questions(origin) if queries else read_beir_questions(origin)
+        questions = read_questions(origin) if queries else read_beir_split(origin, "test").questions
         kept, unknown = keep_known(opened, questions, origin, skip_unknown=skip_unknown)
         report = opened.evaluate(
             [question.text for question in kept],

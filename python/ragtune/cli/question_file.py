@@ -1,68 +1,18 @@
-"""Files of judged questions: `{"question": ..., "chunk_id": ...}` or `"answers": [...]`."""
+"""Files of judged questions against what a memory has."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from ragtune import _core
-from ragtune.evaluation import read_beir
 from ragtune.files import line_of
 from ragtune.memory import Memory
+from ragtune.questions.files import JudgedQuestion, grades_of, read_questions
 from ragtune.store import Item
 from ragtune.types import Pair
 
 _NAMED = 3  # unknown ids that an error shows
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedQuestion:
-    """A question and the grade of each chunk that is judged for it; above 0 is relevant."""
-
-    text: str
-    grades: Mapping[str, float]
-
-
-def read_questions(path: Path) -> list[JudgedQuestion]:
-    """Read a .jsonl file of questions with `chunk_id` or `answers`, and perhaps `relevance`.
-
-    Lines with the same question are one question with several chunks.
-
-    Raises:
-        ValueError: A line is bad; the message names file, line and reason.
-    """
-    columns = _core.read_jsonl(
-        str(path),
-        required=["question"],
-        optional=["chunk_id"],
-        raw=["answers", "relevance"],
-    )
-    grades: dict[str, dict[str, float]] = {}
-    for row, (text, *judged) in enumerate(zip(*columns, strict=True)):
-        try:
-            grades.setdefault(text, {}).update(_grades(text, *judged))
-        except ValueError as error:
-            raise ValueError(f"{path}:{line_of(path, row)}: {error}") from None
-    return [JudgedQuestion(text, judged) for text, judged in grades.items()]
-
-
-def _grades(
-    text: str, chunk_id: str | None, answers: str | None, relevance: str | None
-) -> dict[str, float]:
-    if not text.strip():
-        raise ValueError("question: expected text, got none")
-    if (chunk_id is None) == (answers is None):
-        raise ValueError("expected either 'chunk_id' or 'answers', got both or neither")
-    ids = json.loads(answers) if answers is not None else [chunk_id]
-    if not isinstance(ids, list) or not ids or not all(isinstance(i, str) and i for i in ids):
-        raise ValueError(f"answers: expected a list of chunk ids, got {answers or chunk_id!r}")
-    grade = json.loads(relevance) if relevance is not None else 1.0
-    if isinstance(grade, bool) or not isinstance(grade, int | float) or not math.isfinite(grade):
-        raise ValueError(f"relevance: expected a number, got {relevance}")
-    return dict.fromkeys(ids, float(grade))
 
 
 def read_items(path: Path, split: str) -> list[Item]:
@@ -80,7 +30,7 @@ def read_items(path: Path, split: str) -> list[Item]:
     items: list[Item] = []
     for row, (text, *judged) in enumerate(zip(*columns, strict=True)):
         try:
-            grades = _grades(text.strip() or "none", *judged)
+            grades = grades_of(text.strip() or "none", *judged)
         except ValueError as error:
             raise ValueError(f"{path}:{line_of(path, row)}: {error}") from None
         items += [Item(text, id_, grade, split) for id_, grade in grades.items()]
@@ -124,18 +74,3 @@ def read_pairs(memory: Memory, path: Path | None, *, skip_unknown: bool) -> tupl
         return [], 0
     kept, unknown = keep_known(memory, read_questions(path), path, skip_unknown=skip_unknown)
     return [Pair(q.text, id_, grade) for q in kept for id_, grade in q.grades.items()], unknown
-
-
-def read_beir_questions(folder: Path) -> list[JudgedQuestion]:
-    """The test questions of a folder in BEIR layout.
-
-    Raises:
-        FileNotFoundError: A file is missing.
-        ValueError: A line is bad.
-    """
-    beir = read_beir(folder)
-    return [
-        JudgedQuestion(text, {beir.ids[row]: grade for row, grade in grades.items()})
-        for text, grades in zip(beir.queries, beir.test.grades, strict=True)
-        if grades
-    ]

@@ -106,6 +106,24 @@ class Generation:
         self._store.runs.move(run_id, "generating", "generated")
         return run_id
 
+    def preview(self, count: int) -> list[tuple[Unasked, list[Pair], str | None]]:
+        """Ask about a few chunks of different sources: their questions, or why there are none.
+
+        The answers are stored, so that a run does not pay for them again. No run is begun.
+        """
+        plan = spread(self._store.chunks.to_ask())[:count]
+        pool = ThreadPoolExecutor(self._asking.concurrency, thread_name_prefix="ragtune-ask")
+        try:
+            asked = list(self._answers(pool, plan, None))
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+        pairs = self._judged(asked)
+        return [
+            (chunk, own, outcome.get("reason"))
+            for (chunk, outcome), own in zip(asked, pairs, strict=True)
+        ]
+
     def _begin(self) -> tuple[str, list[Unasked], int, int]:
         """The run, what it has yet to ask, and its counts of chunks and pairs so far."""
         options = {"model": self._chat.name, "prompt": asdict(self._asking.prompt)}
@@ -167,6 +185,16 @@ class Generation:
 
     def _account(self, run_id: str, batch: Sequence[tuple[Unasked, dict[str, Any]]]) -> int:
         """Check the questions of some chunks and write what became of them; returns pairs kept."""
+        pairs = self._judged(batch)
+        outcomes = [
+            Outcome(chunk.row, chunk.text_hash, own, outcome.get("reason"))
+            for (chunk, outcome), own in zip(batch, pairs, strict=True)
+        ]
+        self._store.runs.account(run_id, outcomes)
+        return sum(pair.reason is None for own in pairs for pair in own)
+
+    def _judged(self, batch: Sequence[tuple[Unasked, dict[str, Any]]]) -> list[list[Pair]]:
+        """The questions of each chunk; those that fail a check have the reason."""
         pairs: list[list[Pair]] = [self._checked(chunk, outcome) for chunk, outcome in batch]
         asked = [(i, j) for i, own in enumerate(pairs) for j, p in enumerate(own) if not p.reason]
         if asked:
@@ -176,12 +204,7 @@ class Generation:
             for (i, j), is_found in zip(asked, found, strict=True):
                 if not is_found:
                     pairs[i][j] = _aside(pairs[i][j], "not found")
-        outcomes = [
-            Outcome(chunk.row, chunk.text_hash, own, outcome.get("reason"))
-            for (chunk, outcome), own in zip(batch, pairs, strict=True)
-        ]
-        self._store.runs.account(run_id, outcomes)
-        return sum(pair.reason is None for own in pairs for pair in own)
+        return pairs
 
     def _checked(self, chunk: Unasked, outcome: dict[str, Any]) -> list[Pair]:
         out = []

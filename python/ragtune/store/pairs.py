@@ -43,13 +43,15 @@ class _Known:
     source: str
     text_hash: bytes | None
     reason: str | None
+    run_status: str | None
 
     def stays(self, values: dict[str, Any]) -> bool:
         """Whether a generated pair must not take its place: a person's, or the same again."""
         if values["source"] != GENERATED:
             return False
         same = self.text_hash == values["text_hash"] and self.reason is None
-        return self.source != GENERATED or same
+        lost = self.run_status in ("failed", "cancelled")  # else nobody would train on it
+        return self.source != GENERATED or (same and not lost)
 
 
 class PairTable:
@@ -201,8 +203,10 @@ def _known_pairs(
     names = "question", "chunk_row", "pair", "source", "text_hash", "reason"
     known: dict[tuple[str, int], _Known] = {}
     for part in parts(rows):
-        query = select(*(pairs.c[name] for name in names)).where(
-            database.own(pairs), pairs.c.chunk_row.in_(part)
+        query = (
+            select(*(pairs.c[name] for name in names), runs.c.status)
+            .outerjoin(runs, runs.c.id == pairs.c.run_id)
+            .where(database.own(pairs), pairs.c.chunk_row.in_(part))
         )
         known |= {(q, row): _Known(*rest) for q, row, *rest in connection.execute(query)}
     return known
