@@ -53,6 +53,13 @@ def about(text, nonce=""):
     return json.dumps([f"where is {first}?", f"{second} {third}"])
 
 
+def wait_for_threads():
+    deadline = time.monotonic() + 5
+    while any(t.name.startswith("ragtune-ask") for t in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_every_chunk_gets_questions(memory):
     filled(memory, 40)
     run = memory.questions.generate(Scripted(about), FAST)
@@ -101,6 +108,7 @@ def test_a_run_that_broke_off_is_taken_up_and_ends_the_same(memory, monkeypatch)
     monkeypatch.setattr(memory.store.runs, "end", lambda *_, **__: None)  # as kill -9 would
     with pytest.raises(Killed):
         memory.questions.generate(chat, FAST)
+    wait_for_threads()  # what was asked when it broke off is answered and stored, too
     run = memory.questions.generate(chat, FAST)
     assert run["id"] == calls[0]
     assert (run["processed_chunks"], run["pair_count"]) == (60, 120)
@@ -255,7 +263,4 @@ def test_cancelling_takes_less_than_a_second_and_leaves_no_thread(memory):
     with pytest.raises(InterruptedError):
         memory.questions.generate(Scripted(say), FAST, cancel=cancel)
     assert time.monotonic() - cancelled[0] < 1
-    deadline = time.monotonic() + 5
-    while any(t.name.startswith("ragtune-ask") for t in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for_threads()
