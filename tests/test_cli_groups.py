@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 import ragtune
 from ragtune.cli import app, options
+from ragtune.types import ChatAnswer
 
 GROUPS = {
+    "questions": ("estimate", "preview", "generate", "import", "list"),
     "runs": ("list", "show", "train", "enable", "disable", "new"),
     "models": ("list", "show", "promote", "rollback", "delete", "export", "import"),
     "jobs": ("list", "show", "logs", "cancel"),
@@ -164,3 +166,69 @@ def test_a_memory_on_postgresql_is_named_by_the_environment(tmp_path, monkeypatc
         run("add", "docs.txt")
         assert not list((tmp_path / "memory.ragtune").glob("*.sqlite"))
         assert run_json("search", "cat")["hits"][0]["text"] == "the cat sat on the mat"
+
+
+# -- questions --------------------------------------------------------------------------------
+
+
+class Scripted:
+    name = "scripted"
+
+    def __init__(self, model, base_url):
+        pass
+
+    def ask(self, messages, schema, max_tokens):
+        word = re.search(r"\w+\d+", messages[1]["content"].split("\n", 1)[1])[0]
+        return ChatAnswer(json.dumps([f"where is {word}?", "see http://x.example"]), 1, 1)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    monkeypatch.setattr("ragtune.cli.questions.chat_of", Scripted)
+    with ragtune.Memory("memory.ragtune", embedder=HashEmbedder()) as memory:
+        memory.add([f"thing{i} is kept safe" for i in range(30)], ids=[f"c{i}" for i in range(30)])
+
+
+def test_from_estimate_to_training_each_output_names_the_next_step(asked):
+    told = run_json(
+        "questions", "estimate", "--model", "m", "--input-price", 1, "--output-price", 2
+    )
+    assert (told["chunks"], told["calls"], told["seconds"]) == (30, 30, 30.0)
+    assert told["money"] > 0
+    assert "questions preview --model m" in shown("questions", "estimate", "--model", "m")
+    seen = run_json("questions", "preview", "--model", "m", "--count", 3)["questions"]
+    assert [row["reason"] for row in seen] == [None, "link"] * 3
+    assert "questions generate --model m" in shown("questions", "preview", "--model", "m")
+    done = run_json("questions", "generate", "--model", "m", "--rate", 0)
+    assert (done["status"], done["chunks"], done["failed"], done["kept"]) == (
+        "generated",
+        30,
+        0,
+        30,
+    )
+    assert done["set_aside"] == {"link": 30}
+    again = shown("questions", "generate", "--model", "m", "--rate", 0)
+    assert "ragtune runs train" in again
+    assert run_json("runs", "train", done["run"])["verdict"] in ("promote", "hold", "refuse")
+    assert run_json("questions", "list")["count"] == 30
+    assert "learn from them: ragtune tune" in run("questions", "list").stdout
+
+
+def test_questions_are_imported_from_files(asked, tmp_path):
+    assert "ragtune questions import FILE" in shown("questions", "list")
+    (tmp_path / "q.csv").write_text("question,chunk_id\nwhere?,c1\nwhat?,c2\n")
+    assert "ragtune tune" in shown("questions", "import", "q.csv")
+    assert run_json("questions", "import", "q.csv") == {"pairs": 0, "chunks": 0, "unknown": 0}
+    (tmp_path / "bad.csv").write_text("question,chunk_id\nwhere?,c1\nwhat?,nowhere\n")
+    assert "1 of 2 chunk ids" in run("questions", "import", "bad.csv", code=1).stderr
+    assert run_json("questions", "import", "bad.csv", "--skip-unknown")["unknown"] == 1
+
+
+def test_a_key_is_never_an_option():
+    for verb in GROUPS["questions"]:
+        assert "--api-key" not in run("questions", verb, "--help").stdout
+
+
+def test_one_price_alone_is_used_wrongly(asked):
+    assert "both prices" in run("questions", "estimate", "--model", "m", "--input-price", 1,
+                                code=2).stderr  # fmt: skip

@@ -18,6 +18,7 @@ from ragtune.cli.failures import Verbs
 from ragtune.cli.jobs import register as register_jobs
 from ragtune.cli.learning import register as register_learning
 from ragtune.cli.models import register as register_models
+from ragtune.cli.questions import register as register_questions
 from ragtune.cli.runs import register as register_runs
 
 EXAMPLES = """\b
@@ -25,6 +26,7 @@ Examples:
   ragtune init
   ragtune add docs/ faq.pdf
   ragtune search "how do I reset my password?"
+  ragtune questions generate --model gpt-5-mini
   ragtune tune --pairs pairs.jsonl
   ragtune evaluate --queries new.jsonl
   ragtune runs list
@@ -77,6 +79,7 @@ def ragtune_command(
 
 for _register in (
     register_chunks,
+    register_questions,
     register_learning,
     register_runs,
     register_models,
