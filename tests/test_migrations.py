@@ -12,7 +12,8 @@ from ragtune.store import Store
 from ragtune.store.migrations import MIGRATIONS, NEW_COLUMNS
 from ragtune.types import Pair
 
-ADDED = "run_chunks", "answers", "settings", "job_logs", "jobs", "dataset_items", "datasets"
+ADDED = ("run_chunks", "answers", "settings", "job_logs", "jobs", "dataset_items", "datasets",
+         "sentences")  # fmt: skip
 OLD = (Path(__file__).parent / "store_v2.sql").read_text()
 
 

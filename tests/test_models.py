@@ -40,6 +40,8 @@ def test_a_model_tells_where_it_comes_from(trained):
         "hyperparameters": {"penalty": 300.0, "contrast": 0.3},
         "coverage": 0.5,
         "seed": 2,
+        "sentences": True,
+        "learning_curve": False,
     }
     assert model["data_hash"] == trained.runs.get(model["run_id"])["data_hash"]
     assert model["metrics"]["adapter"]["strategy"] == "ridge"

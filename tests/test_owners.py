@@ -6,16 +6,17 @@ Every public method has a case here; a new one without a case fails the last tes
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import HashEmbedder, fill, postgres_schema
 
 import ragtune
 from ragtune.store import Claim, Item, Outcome, Store
-from ragtune.types import LostClaimError
+from ragtune.types import ChatAnswer, LostClaimError
 
 TABLES = ("chunks", "vectors", "pairs", "runs", "models", "saves", "answers", "settings", "jobs",
-          "datasets", "reader")  # fmt: skip
-PARTS = ("runs", "models", "jobs", "datasets", "deep_memory")
+          "datasets", "reader", "metadata", "sentences")  # fmt: skip
+PARTS = ("runs", "models", "jobs", "datasets", "deep_memory", "questions")
 KEY = b"k" * 32
 RIDGE = {"strategy": "ridge", "hyperparameters": {"penalty": 30.0, "contrast": 0.3}}
 
@@ -81,6 +82,8 @@ def state(memory):
         store.vectors.get([KEY]),
         store.saves.counters(memory.token),
         store.runs.accounts(memory.generating),
+        store.sentences.since(0, 32)[1].tolist(),
+        sorted(store.sentences.missing()),
     )
 
 
@@ -111,6 +114,14 @@ STORE = {
     "vectors.set_space": lambda s, a: s.vectors.set_space(b"mine"),
     "vectors.get": lambda s, a: empty(s.vectors.get([KEY])),
     "vectors.put": lambda s, a: s.vectors.put({KEY: b"mine"}),
+    "vectors.of_rows": lambda s, a: empty(s.vectors.of_rows(rows(a))),
+    "metadata.since": lambda s, a: none_of(list(s.metadata.since(0).living), a),
+    "metadata.ids": lambda s, a: same(s.metadata.ids(), ["b"]),
+    "sentences.missing": lambda s, a: none_of(list(s.sentences.missing()), a),
+    "sentences.put": lambda s, a: s.sentences.put(
+        {rows(a)[0]: (KEY, np.ones((1, 32), np.float32))}
+    ),
+    "sentences.since": lambda s, a: none_of(s.sentences.since(0, 32)[1], a),
     "pairs.add": lambda s, a: refused(lambda: s.pairs.add([ragtune.Pair("q", "c1")], a.run_id)),
     "pairs.living": lambda s, a: empty(s.pairs.living(a.run_id)),
     "pairs.sample": lambda s, a: empty(s.pairs.sample(a.run_id)),
@@ -184,6 +195,14 @@ MEMORY = {
     "purge": lambda m, a: same(m.purge(), 0),
     "search": lambda m, a: same([hit.id for hit in m.search("item1 guide", k=50)], ["b"]),
     "evaluate": lambda m, a: refused(lambda: m.evaluate(["q"], [{"c1": 1.0}])),
+    "ids": lambda m, a: same(m.ids(), ["b"]),
+    "explain": lambda m, a: refused(lambda: m.explain("item1 guide")),
+    "questions.add": lambda m, a: refused(lambda: m.questions.add(written("q.csv"))),
+    "questions.estimate": lambda m, a: same(m.questions.estimate(Silent()).chunks, 1),
+    "questions.preview": lambda m, a: same(
+        {row.chunk_id for row in m.questions.preview(Silent()).rows}, {"b"}
+    ),
+    "questions.generate": lambda m, a: same(m.questions.generate(Silent())["total_chunks"], 1),
     "rankings": lambda m, a: none_of(m.rankings(["item1"], 50)[1], a),
     "tune": lambda m, a: refused(m.tune),
     "close": lambda m, a: None,
@@ -249,6 +268,21 @@ def empty(found):
 
 def same(found, expected):
     assert found == expected
+
+
+class Silent:
+    """A model that finds nothing to ask."""
+
+    name = "silent"
+
+    def ask(self, messages, schema, max_tokens):
+        assert "his own chunk" in messages[1]["content"]
+        return ChatAnswer("{}", 0, 0)
+
+
+def written(name):
+    Path(name).write_text("question,chunk_id\nq,c1\n")
+    return name
 
 
 def rows(alice):
