@@ -21,6 +21,7 @@ from vectors import Vectors, arguments, clustered
 import ragtune
 from ragtune import Report, _core
 from ragtune.model import Model
+from ragtune.registry import Lineage
 
 K = 5
 
@@ -30,11 +31,9 @@ def promote(memory: ragtune.Memory, weights: Vectors) -> None:
     demo = json.loads((RESULTS / "demo.json").read_text())["figures"]["report"]
     report = Report.from_json(json.dumps(demo))
     assert report.verdict.decision == "promote"
-    memory.store.runs.add(
-        id="bench", status="training", strategy="ridge", seed=0, hyperparameters={},
-        data_hash="", pair_count=0,
-    )  # fmt: skip
-    memory.registry.publish(Model(weights, report), "bench")
+    run_id = memory.store.runs.add(status="training")
+    adapter = _core.Adapter.linear(weights)
+    memory.registry.publish(Model(adapter, report), run_id, Lineage({}, ""), {})
 
 
 def microseconds(calls: dict[str, Callable[[Vectors], object]], queries: Vectors) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ragtune.cli import app, options
 from ragtune.types import ChatAnswer
 
 GROUPS = {
-    "questions": ("estimate", "preview", "generate", "import", "list"),
+    "questions": ("estimate", "preview", "generate", "import", "extract", "list"),
     "runs": ("list", "show", "train", "enable", "disable", "new"),
     "models": ("list", "show", "promote", "rollback", "delete", "export", "import"),
     "jobs": ("list", "show", "logs", "cancel"),
@@ -186,7 +186,9 @@ class Scripted:
 def asked(monkeypatch):
     monkeypatch.setattr("ragtune.cli.questions.chat_of", Scripted)
     with ragtune.Memory("memory.ragtune", embedder=HashEmbedder()) as memory:
-        memory.add([f"thing{i} is kept safe" for i in range(30)], ids=[f"c{i}" for i in range(30)])
+        memory.add(
+            [f"thing{i} part{i} is kept safe" for i in range(30)], ids=[f"c{i}" for i in range(30)]
+        )
 
 
 def test_from_estimate_to_training_each_output_names_the_next_step(asked):
@@ -222,6 +224,12 @@ def test_questions_are_imported_from_files(asked, tmp_path):
     (tmp_path / "bad.csv").write_text("question,chunk_id\nwhere?,c1\nwhat?,nowhere\n")
     assert "1 of 2 chunk ids" in run("questions", "import", "bad.csv", code=1).stderr
     assert run_json("questions", "import", "bad.csv", "--skip-unknown")["unknown"] == 1
+
+
+def test_extracted_questions_say_what_they_are(asked):
+    told = run_json("questions", "extract", "--count", 10)
+    assert told == {"pairs": 10, "source": "extractive"}
+    assert "real questions are worth far more" in shown("questions", "extract")
 
 
 def test_a_key_is_never_an_option():

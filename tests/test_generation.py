@@ -264,3 +264,15 @@ def test_cancelling_takes_less_than_a_second_and_leaves_no_thread(memory):
         memory.questions.generate(Scripted(say), FAST, cancel=cancel)
     assert time.monotonic() - cancelled[0] < 1
     wait_for_threads()
+
+
+def test_a_question_that_nearly_repeats_another_of_its_chunk_is_set_aside(memory):
+    filled(memory, 10)
+
+    def say(text, nonce):
+        thing = text.split()[0]
+        return json.dumps([f"where may one find {thing}?", f"where may one {thing} find?"])
+
+    run = memory.questions.generate(Scripted(say), FAST)
+    assert memory.store.pairs.counts(run["id"]).quarantined == {"duplicate": 10}
+    assert run["pair_count"] == 10

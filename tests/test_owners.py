@@ -198,6 +198,7 @@ MEMORY = {
     "ids": lambda m, a: same(m.ids(), ["b"]),
     "explain": lambda m, a: refused(lambda: m.explain("item1 guide")),
     "questions.add": lambda m, a: refused(lambda: m.questions.add(written("q.csv"))),
+    "questions.extract": lambda m, a: m.questions.extract(),
     "questions.estimate": lambda m, a: same(m.questions.estimate(Silent()).chunks, 1),
     "questions.preview": lambda m, a: same(
         {row.chunk_id for row in m.questions.preview(Silent()).rows}, {"b"}

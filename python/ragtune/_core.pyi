@@ -33,6 +33,7 @@ __all__: list[str] = [
     "isotonic",
     "kernels_in_use",
     "memory_features",
+    "mixed",
     "multiply",
     "multiply_first_transposed",
     "multiply_transposed",
@@ -455,6 +456,31 @@ def memory_features(
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
     """
     -> (nq * c, MEMORY_FEATURES)
+    """
+
+def mixed(
+    legs: list[numpy.typing.NDArray[numpy.float32]],
+    memory: numpy.typing.NDArray[numpy.float32],
+    words: numpy.typing.NDArray[numpy.float32],
+    dense: numpy.typing.NDArray[numpy.float32],
+    mask: numpy.typing.NDArray[numpy.bool],
+    *,
+    base: numpy.typing.NDArray[numpy.float64],
+    seen: numpy.typing.NDArray[numpy.float64],
+    line: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
+    mean: numpy.typing.NDArray[numpy.float64],
+    deviation: numpy.typing.NDArray[numpy.float64],
+    trust: numpy.typing.NDArray[numpy.float64],
+    shift: typing.SupportsFloat | typing.SupportsIndex,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> tuple[
+    typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+    numpy.typing.NDArray[numpy.float64],
+]:
+    """
+    Probabilities (nq, c) and the trust in stored questions (nq,).
     """
 
 def multiply(

@@ -33,10 +33,22 @@ def names_of(legs: Legs) -> tuple[str, ...]:
 def of_legs(legs: Legs, names: tuple[str, ...]) -> Floats:
     """Standardised scores (nq, c, f) of the legs by name; a leg that is missing says nothing."""
     mask, many = legs.mask, threads(len(legs.rows))
-    nothing = np.zeros(mask.shape, dtype=np.float32)
-    scores = [_floats(legs.scores.get(name, nothing)) for name in names]
-    values = _core.standardized(scores, mask, num_threads=many)
+    values = _core.standardized(scores_of(legs, names), mask, num_threads=many)
     return values.reshape(*mask.shape, len(names))
+
+
+def scores_of(legs: Legs, names: tuple[str, ...]) -> list[Floats]:
+    """What each leg says, (nq, c) each; nothing where one is missing."""
+    nothing = np.zeros(legs.rows.shape, dtype=np.float32)
+    return [_floats(legs.scores.get(name, nothing)) for name in names]
+
+
+def of_candidates(legs: Legs) -> tuple[Floats, Floats, Floats]:
+    """Likeness to stored questions, what words say (else likeness again), and dense scores."""
+    memory = _floats(legs.scores["memory"])
+    words = legs.scores.get("words")
+    said = np.nan_to_num(memory) if words is None else _floats(words)
+    return memory, said, _floats(legs.scores["dense"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +86,8 @@ def of_memory(legs: Legs) -> Floats:
 
     It takes for granted that the document has questions: one without is like none, 0.
     """
-    memory, mask, many = _floats(legs.scores["memory"]), legs.mask, threads(len(legs.rows))
-    words = _floats(legs.scores.get("words", np.nan_to_num(memory)))
+    mask, many = legs.mask, threads(len(legs.rows))
+    memory, words, _ = of_candidates(legs)
     values = _core.memory_features(memory, words, mask, num_threads=many)
     return values.reshape(*mask.shape, _core.MEMORY_FEATURES)
 

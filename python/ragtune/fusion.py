@@ -95,27 +95,36 @@ class Fusion:
 
     def probabilities(self, legs: Legs) -> Floats:
         """P(relevant | one candidate is) of each candidate (nq, c), 0 for padding."""
-        values = features.of_legs(legs, self.names)
         if self.seen is None:
+            values = features.of_legs(legs, self.names)
             return softmax(values @ self.weights, legs.mask).astype(np.float32)
-        expert = self.seen
-        base = values @ expert.base
-        trust = self._trust(legs, base)[:, None]
-        both = np.concatenate([values, features.of_memory(legs)], axis=-1)
-        mixed = trust * softmax(both @ expert.weights, legs.mask)
-        return (mixed + (1 - trust) * softmax(base, legs.mask)).astype(np.float32)
+        return self._mixed(legs, self.seen)[0]
 
     def trust(self, legs: Legs) -> Weights:
         """How far each question (nq,) is left to the expert with stored questions, in [0, 1]."""
         if self.seen is None:
             return np.zeros(len(legs.rows))
-        return self._trust(legs, features.of_legs(legs, self.names) @ self.seen.base)
+        return self._mixed(legs, self.seen)[1]
 
-    def _trust(self, legs: Legs, base: Weights) -> Weights:
-        assert self.seen is not None
-        memory = features.likeness(legs, self.seen.line)
-        inputs = features.of_questions(memory, np.where(legs.mask, base, -np.inf))
-        return self.seen.trust(inputs, self.seen.shift)
+    def _mixed(self, legs: Legs, expert: SeenExpert) -> tuple[Floats, Weights]:
+        """Probabilities (nq, c) and trust (nq,); see src/mixture.hpp."""
+        memory, words, dense = features.of_candidates(legs)
+        trust = expert.trust
+        return _core.mixed(
+            features.scores_of(legs, self.names),
+            memory,
+            words,
+            dense,
+            legs.mask,
+            base=expert.base,
+            seen=expert.weights,
+            line=(expert.line.intercept, expert.line.slope),
+            mean=trust.mean,
+            deviation=trust.deviation,
+            trust=trust.weights,
+            shift=expert.shift,
+            num_threads=threads(len(legs.rows)),
+        )
 
 
 def softmax(scores: NDArray[np.floating], mask: NDArray[np.bool_]) -> Weights:

@@ -13,8 +13,9 @@ from ragtune.arrays import as_count
 from ragtune.chunk_index import ChunkIndex
 from ragtune.chunk_words import ChunkWords
 from ragtune.events import Listener
+from ragtune.questions.extractive import extract
 from ragtune.questions.files import read_file
-from ragtune.questions.generation import CHARACTERS_PER_TOKEN, Asking, Generation
+from ragtune.questions.generation import CHARACTERS_PER_TOKEN, Asking, Generation, spread
 from ragtune.report_details import html_table, markdown_table
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store, content_key
@@ -23,6 +24,7 @@ from ragtune.types import Cancel, Chat, Pair, StoreLockedError
 _HEADINGS = "chunk", "question", "style", "set aside", "text"
 PREVIEW = 80  # characters of a chunk that are shown
 ROUND_TRIP = 100  # a question must find its chunk among so many
+NEARLY_THE_SAME = 0.97  # cosine of two questions of one chunk
 TOKENS_PER_QUESTION = 30  # about, of an answer
 
 
@@ -109,7 +111,7 @@ class MemoryQuestions:
             InterruptedError: It was cancelled.
             StoreLockedError: Another process of this machine is asking for this memory.
         """
-        generation = Generation(self._store, chat, asking or Asking(), self._found)
+        generation = Generation(self._store, chat, asking or Asking(), self._judge)
         with _alone(self._lock):
             run = self._store.runs.get(generation.run(listener, cancel))
         assert run is not None
@@ -123,7 +125,7 @@ class MemoryQuestions:
         Raises:
             ValueError: count < 1.
         """
-        generation = Generation(self._store, chat, asking or Asking(), self._found)
+        generation = Generation(self._store, chat, asking or Asking(), self._judge)
         rows = [
             PreviewRow(chunk.id, chunk.text[:PREVIEW], pair.question, pair.style, pair.reason)
             for chunk, pairs, failed in generation.preview(as_count(count, "count"))
@@ -194,11 +196,34 @@ class MemoryQuestions:
         seconds = len(texts) / rate if rate else None
         return Estimate(len(unasked), len(texts), tokens, answered, money or None, seconds)
 
-    def _found(self, questions: Sequence[str], rows: Sequence[int]) -> list[bool]:
-        """Whether each row is among the first of its question, by frozen vectors or by words."""
+    def extract(self, count: int = 1_000) -> int:
+        """Cut pseudo-questions out of chunks that have no pair, spread over their sources.
+
+        They are worth little: see `questions.extractive`. Returns how many pairs are new.
+        """
+        asked = {pair.chunk_row for pair in self._store.pairs.living()}
+        plan = spread([chunk for chunk in self._store.chunks.to_ask() if chunk.row not in asked])
+        chosen = plan[: as_count(count, "count")]
+        pairs = extract([chunk.id for chunk in chosen], [chunk.text for chunk in chosen])
+        return self._store.pairs.add(pairs)
+
+    def _judge(self, questions: Sequence[str], rows: Sequence[int]) -> list[str | None]:
+        """Set aside what does not find its chunk, by frozen vectors or words, or says the same.
+
+        The same is what is nearly another kept question of the chunk.
+        """
         vectors = self._space.questions(list(questions), None)
         state = self._index.fresh(vectors.shape[1])
         words = self._words.fresh(state.counters).indexes["words"]
         near = state.index.search(vectors, k=ROUND_TRIP, recall=1.0)[1]
         said = words.search(list(questions), ROUND_TRIP)[1]
-        return [row in near[i] or row in said[i] for i, row in enumerate(rows)]
+        reasons: list[str | None] = []
+        for i, row in enumerate(rows):
+            others = [j for j in range(i) if rows[j] == row and reasons[j] is None]
+            if row not in near[i] and row not in said[i]:
+                reasons.append("not found")
+            elif others and (vectors[others] @ vectors[i]).max() >= NEARLY_THE_SAME:
+                reasons.append("duplicate")
+            else:
+                reasons.append(None)
+        return reasons

@@ -16,6 +16,7 @@ void bind_index(py::module_&);
 void bind_isotonic(py::module_&);
 void bind_jsonl(py::module_&);
 void bind_metrics(py::module_&);
+void bind_mixture(py::module_&);
 void bind_nudge(py::module_&);
 void bind_parallel(py::module_&);
 void bind_parts(py::module_&);
@@ -43,6 +44,7 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
   ragtune::bind_isotonic(m);
   ragtune::bind_jsonl(m);
   ragtune::bind_metrics(m);
+  ragtune::bind_mixture(m);
   ragtune::bind_nudge(m);
   ragtune::bind_parallel(m);
   ragtune::bind_parts(m);

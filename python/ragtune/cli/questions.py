@@ -55,6 +55,8 @@ def register(app: typer.Typer) -> None:
         ("import", import_, "Keep the questions of a file, all or none.",
          "ragtune questions import questions.csv", "ragtune questions import scifact/",
          "ragtune questions import qa_dataset.json --with-chunks"),
+        ("extract", extract, "Cut pseudo-questions out of the chunks: a stopgap, see its help.",
+         "ragtune questions extract --count 500"),
         ("list", list_, "Questions with their chunks.", "ragtune questions list --json"),
     ):  # fmt: skip
         questions.command(name, short_help=short, epilog=examples(*lines))(verb)
@@ -188,6 +190,28 @@ def import_(
     left = f", {added.unknown:,} unknown chunk ids left out" if added.unknown else ""
     m = options.option_for(memory)
     output.show(f"{added.pairs:,} new pairs{chunks}{left}", f"ragtune tune{m}")
+
+
+def extract(
+    count: Annotated[int, typer.Option(min=1, help="Chunks at most.")] = 1000,
+    memory: MemoryPath = options.DEFAULT_MEMORY,
+    as_json: AsJson = False,
+) -> None:
+    """Cut pseudo-questions out of chunks without any: no model is asked.
+
+    They use the chunks' own words and are worth little; docs/questions.md has the figures.
+    """
+    with options.open_memory(memory) as opened:
+        pairs = opened.questions.extract(count)
+    if as_json:
+        output.print_json({"pairs": pairs, "source": "extractive"})
+        return
+    m = options.option_for(memory)
+    output.show(
+        f"{pairs:,} new pairs, cut out of the chunks: real questions are worth far more.",
+        f"ragtune questions preview --model MODEL{m}",
+        f"ragtune tune{m}",
+    )
 
 
 def list_(

@@ -27,8 +27,8 @@ BATCH = 16  # chunks that are checked and accounted for at once
 LOOK_S = 0.2  # how often a cancelled run is noticed
 CHARACTERS_PER_TOKEN = 4  # about, in English
 
-Found = Callable[[Sequence[str], Sequence[int]], list[bool]]
-"""Whether each question finds the chunk of the row beside it."""
+Judge = Callable[[Sequence[str], Sequence[int]], list[str | None]]
+"""Why each question about the chunk of the row beside it is set aside; None if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def spread(unasked: Sequence[Unasked]) -> list[Unasked]:
 class Generation:
     """One run of asking over a store."""
 
-    def __init__(self, store: Store, chat: Chat, asking: Asking, found: Found) -> None:
-        self._store, self._chat, self._asking, self._found = store, chat, asking, found
+    def __init__(self, store: Store, chat: Chat, asking: Asking, judge: Judge) -> None:
+        self._store, self._chat, self._asking, self._judge = store, chat, asking, judge
         self._limiter = Limiter(asking.requests_per_second, asking.tokens_per_minute)
         self._stop = threading.Event()
         self._seen: dict[str, int] = {}  # likeness of kept questions -> chunk row
@@ -198,12 +198,12 @@ class Generation:
         pairs: list[list[Pair]] = [self._checked(chunk, outcome) for chunk, outcome in batch]
         asked = [(i, j) for i, own in enumerate(pairs) for j, p in enumerate(own) if not p.reason]
         if asked:
-            found = self._found(
+            reasons = self._judge(
                 [pairs[i][j].question for i, j in asked], [batch[i][0].row for i, _ in asked]
             )
-            for (i, j), is_found in zip(asked, found, strict=True):
-                if not is_found:
-                    pairs[i][j] = _aside(pairs[i][j], "not found")
+            for (i, j), reason in zip(asked, reasons, strict=True):
+                if reason is not None:
+                    pairs[i][j] = _aside(pairs[i][j], reason)
         return pairs
 
     def _checked(self, chunk: Unasked, outcome: dict[str, Any]) -> list[Pair]:
