@@ -43,7 +43,7 @@ import ragtune
 
 METRICS = "ndcg@10", "recall@1", "recall@10", "mrr@10"
 DEPTH = 100  # of the rankings that reciprocal rank fusion takes
-FEW, SEEDS = (25, 50, 100, 200), 3
+FEW, SEEDS = (25, 50, 100, 200), 10
 PARTS = {"shuffled", "quality", "halves", "few"}
 ALONE = "ridge", "contrastive", "low_rank"
 
