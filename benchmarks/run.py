@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NEEDS_DATA = {"bench_embed.py", "bench_jsonl.py", "bench_tuning.py"}
+NEEDS_DATA = {"bench_embed.py", "bench_extractive.py", "bench_jsonl.py", "bench_tuning.py"}
 
 for script in sorted(HERE.glob("bench_*.py")):
     if script.name in NEEDS_DATA and not os.environ.get("RAGTUNE_DATA"):

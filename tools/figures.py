@@ -7,12 +7,19 @@ import re
 import sys
 from pathlib import Path
 
+import extractive_tables
 import search_tables
 import tuning_tables
 from results import load, where
 
 ROOT = Path(__file__).parents[1]
-PAGES = "README.md", "docs/measured.md", "docs/benchmarks.md", "docs/tuning.md"
+PAGES = (
+    "README.md",
+    "docs/measured.md",
+    "docs/benchmarks.md",
+    "docs/tuning.md",
+    "docs/extractive.md",
+)
 
 
 def demo() -> str:
@@ -94,7 +101,8 @@ def tuning() -> str:
     return "\n".join([head, *rows, "", f"({where(result)})"])
 
 
-MADE = {"demo": demo, "speed": speed, "tuning": tuning} | search_tables.MADE | tuning_tables.MADE
+MADE = {"demo": demo, "speed": speed, "tuning": tuning}
+MADE |= search_tables.MADE | tuning_tables.MADE | extractive_tables.MADE
 
 
 def filled(text: str) -> str:
