@@ -124,7 +124,7 @@ const Quote* quote_at(std::string_view text, std::size_t at) {
   if (at >= text.size()) return nullptr;
   const std::string_view rest = text.substr(at, 3);
   for (const Quote& quote : QUOTES)
-    if (rest.starts_with(quote.open)) return &quote;
+    if (rest[0] == quote.open[0] && rest.starts_with(quote.open)) return &quote;
   return nullptr;
 }
 
@@ -194,7 +194,7 @@ class BrokenJson {
   void skip() {
     while (at_ < text_.size()) {
       const std::string_view rest = text_.substr(at_);
-      if (BLANKS.find(text_[at_]) != std::string_view::npos) {
+      if (is_ascii_blank(text_[at_])) {
         ++at_;
       } else if (rest.starts_with("//") || rest[0] == '#') {
         at_ = std::min(text_.find('\n', at_), text_.size());
@@ -215,7 +215,7 @@ class BrokenJson {
     while (at_ < text_.size()) {
       const char c = text_[at_];
       if (c == '\\') {
-        if (!copy) copy = &out_.owned_.emplace_back();
+        if (!copy) copy = &out_.owned_.emplace_front();
         copy->append(text_.substr(kept, at_ - kept));
         kept = at_ = unescape(text_, at_, *copy);
         continue;
@@ -235,7 +235,8 @@ class BrokenJson {
   // 1 + the size of a quote that ends the text here, else 0.
   std::size_t closing(const Quote& quote) const {
     for (const std::string_view mark : quote.close)
-      if (!mark.empty() && text_.substr(at_, mark.size()) == mark && ends_at(at_ + mark.size()))
+      if (!mark.empty() && text_[at_] == mark[0] && text_.substr(at_).starts_with(mark) &&
+          ends_at(at_ + mark.size()))
         return mark.size() + 1;
     return 0;
   }

@@ -8,7 +8,7 @@
 //   Time and memory are linear in n.
 #pragma once
 
-#include <deque>
+#include <forward_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +39,7 @@ class AnswerJson {
  private:
   friend class BrokenJson;
   std::vector<AnswerToken> tokens_;
-  std::deque<std::string> owned_;  // what had escapes
+  std::forward_list<std::string> owned_;  // what had escapes; seldom any
 };
 
 }  // namespace ragtune

@@ -22,23 +22,25 @@ struct Line {
   std::string joined{};  // with the lines that continue it
 };
 
-bool one_of(std::string_view text, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), text) != names.end();
-}
-
 // What is said of a question, or of the chunk, and is none itself.
 bool is_remark(std::string_view label) {
-  return one_of(
-      label,
+  static constexpr auto NAMES = std::to_array<std::string_view>(
       {"answer",    "a",       "answers", "explanation", "rationale", "reason",     "reasoning",
        "why",       "note",    "notes",   "source",      "chunk",     "context",    "antwort",
        "respuesta", "réponse", "reponse", "risposta",    "resposta",  "difficulty", "ответ",
        "答",        "答案",    "回答",    "relevance",   "score",     "topic",      "hint"});
+  return is_one_of(label, NAMES);
 }
 
 bool is_question_label(std::string_view label) {
-  return one_of(label, {"question", "q", "query", "text", "user question", "frage", "pregunta",
-                        "pergunta", "domanda", "问题", "問題", "質問"});
+  static constexpr auto NAMES =
+      std::to_array<std::string_view>({"question", "q", "query", "text", "user question", "frage",
+                                       "pregunta", "pergunta", "domanda", "问题", "問題", "質問"});
+  return is_one_of(label, NAMES);
+}
+
+bool is_style_label(std::string_view label) {
+  return label == "style" || label == "type" || label == "kind" || label == "category";
 }
 
 // "Label: rest", the label in lower case without marks; empty if there is none.
@@ -225,7 +227,7 @@ class Reader {
     if (label.empty()) return true;
     rest = trimmed(rest);
     if (is_remark(label)) return false;
-    if (one_of(label, {"style", "type", "kind", "category"})) {
+    if (is_style_label(label)) {
       restyle(rest);
       return false;
     }
@@ -272,7 +274,7 @@ class Reader {
       for (std::size_t i = 0; i < cells.size(); ++i) {
         const std::string name = lower(cleaned(cells[i]));
         if (is_question_label(name)) columns_ = i + 1;
-        if (one_of(name, {"style", "type", "kind", "category"})) style_column_ = i + 1;
+        if (is_style_label(name)) style_column_ = i + 1;
       }
       if (columns_) return;
       columns_ =

@@ -11,6 +11,8 @@ namespace {
 
 constexpr char32_t NONE = 0xFFFFFFFF;
 
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
 // Takes the next character; NONE for a byte that begins none.
 char32_t next(std::string_view text, std::size_t& at) {
   const auto lead = static_cast<unsigned char>(text[at++]);
@@ -49,6 +51,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> AROUND = 
     {"『", "』"},
     {"`", "`"},
 }};
+constexpr std::string_view PLAIN_AROUND = "\"'`*_";  // all that are ASCII, of both
 constexpr std::array<std::string_view, 4> EMPHASIS = {"***", "**", "__", "*"};
 
 bool held_by(std::string_view text, std::string_view open, std::string_view close) {
@@ -63,6 +66,8 @@ std::string_view bared(std::string_view text) {
   for (bool again = true; again;) {
     again = false;
     text = trimmed(text);
+    if (text.empty() || (is_ascii(text[0]) && PLAIN_AROUND.find(text[0]) == PLAIN_AROUND.npos))
+      return text;
     for (const auto& [open, close] : AROUND)
       if (held_by(text, open, close)) {
         text = text.substr(open.size(), text.size() - open.size() - close.size());
@@ -78,12 +83,20 @@ std::string_view bared(std::string_view text) {
   return text;
 }
 
+// What word_character tells of it.
+char32_t ascii_word(char c) {
+  const char low = char(c | 32);
+  if (low >= 'a' && low <= 'z') return char32_t(low);
+  return (c >= '0' && c <= '9') || c == '_' ? char32_t(c) : 0;
+}
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // A number of up to three digits and what ends it: "1." "1)" "1:" "1、" "1．" "(1)" "[1]" "#1".
 std::size_t numbered(std::string_view text, int& number) {
   std::size_t at = 0;
   const char open = text.empty() ? 0 : text[0];
+  if (!is_digit(open) && open != '(' && open != '[' && open != '#') return 0;
   if (open == '(' || open == '[' || open == '#') ++at;
   const std::size_t first = at;
   for (number = 0; at < text.size() && at < first + 3 && is_digit(text[at]); ++at)
@@ -93,8 +106,9 @@ std::size_t numbered(std::string_view text, int& number) {
   const std::string_view rest = text.substr(at);
   if (open == '(') return rest.starts_with(')') ? at + 1 : 0;
   if (open == '[') return rest.starts_with(']') ? at + 1 : 0;
-  for (const std::string_view end : {"、", "．", "）", "：", "。"})
-    if (rest.starts_with(end)) return at + end.size();
+  if (!rest.empty() && !is_ascii(rest[0]))
+    for (const std::string_view end : {"、", "．", "）", "：", "。"})
+      if (rest.starts_with(end)) return at + end.size();
   if (rest.starts_with(".)")) return at + 2;
   if (!rest.empty() && std::string_view(".):-").find(rest[0]) != std::string_view::npos)
     // 3.5 and 10:30 are no marks, nor is 2-factor
@@ -107,6 +121,9 @@ std::size_t numbered(std::string_view text, int& number) {
 
 // "Q1:", "Question 2.", "Frage 3)", "问题1：": a word for question, a number or none, its end.
 std::size_t named(std::string_view text, int& number) {
+  if (text.empty() ||
+      (is_ascii(text[0]) && std::string_view("qpfdQPFD").find(text[0]) == text.npos))
+    return 0;
   for (const std::string_view word :
        {"question", "query", "pregunta", "frage", "pergunta", "domanda", "вопрос", "Вопрос", "问题",
         "問題", "質問", "질문", "سؤال", "q"}) {
@@ -129,8 +146,10 @@ std::size_t named(std::string_view text, int& number) {
 }
 
 std::size_t bullet(std::string_view text) {
-  for (const std::string_view mark : {"•", "◦", "▪", "‣", "●", "–", "—", "·", "➤", "→", "✅", "❓"})
-    if (text.starts_with(mark)) return mark.size();
+  if (!text.empty() && !is_ascii(text[0]))
+    for (const std::string_view mark :
+         {"•", "◦", "▪", "‣", "●", "–", "—", "·", "➤", "→", "✅", "❓"})
+      if (text.starts_with(mark)) return mark.size();
   const bool spaced = text.size() > 1 && (text[1] == ' ' || text[1] == '\t');
   return spaced && std::string_view("-*+>").find(text[0]) != std::string_view::npos ? 1 : 0;
 }
@@ -147,9 +166,9 @@ std::size_t lettered(std::string_view text) {
 }  // namespace
 
 std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(BLANKS);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(BLANKS) - first + 1);
+  while (!text.empty() && is_ascii_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_ascii_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 std::string cleaned(std::string_view text) {
@@ -159,11 +178,11 @@ std::string cleaned(std::string_view text) {
   bool gap = false;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t from = at;
-    const char32_t c = next(text, at);
-    if (c == NONE) continue;
-    if (is_blank(c)) {
-      gap = true;
-      continue;
+    while (at < text.size() && text[at] > ' ' && is_ascii(text[at])) ++at;  // a word at once
+    if (at == from) {
+      const char32_t c = next(text, at);
+      gap = gap || is_blank(c);
+      if (c == NONE || is_blank(c)) continue;
     }
     if (gap && !out.empty()) out += ' ';
     gap = false;
@@ -174,20 +193,21 @@ std::string cleaned(std::string_view text) {
 
 std::string likeness_of(std::string_view text) {
   std::string out;
+  out.reserve(text.size());
   std::size_t last = 0;  // ends the last character that is no mark
   bool any = false;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t from = at;
     const char32_t c = next(text, at);
     if (c == NONE) continue;
-    const char32_t word = word_character(c);
+    const char32_t word = c < 0x80 ? ascii_word(char(c)) : word_character(c);
     any = any || word;
     if (c < 0x80)
       out += char(word ? word : c);
     else
       out += text.substr(from, at - from);
-    const bool mark =
-        !word && (c == '.' || c == '!' || c == ' ' || asks(text.substr(from, at - from)));
+    const bool mark = !word && (c == '.' || c == '!' || c == ' ' || c == '?' ||
+                                (c >= 0x80 && asks(text.substr(from, at - from))));
     if (!mark) last = out.size();
   }
   out.resize(last);
@@ -198,10 +218,16 @@ bool asks(std::string_view text) {
   for (bool again = true; again;) {
     again = false;
     text = trimmed(text);
+    if (text.empty()) return false;
+    if (is_ascii(text.back())) {  // nearly always
+      if (text.back() == '?') return true;
+      again = std::string_view("\"'*_)!`").find(text.back()) != std::string_view::npos;
+      text.remove_suffix(1);
+      continue;
+    }
     for (const std::string_view mark : QUESTION_MARKS)
       if (text.ends_with(mark)) return true;
-    for (const std::string_view mark :
-         {"\"", "'", "”", "“", "’", "»", "」", "』", "*", "_", ")", "）", "!", "`"})
+    for (const std::string_view mark : {"”", "“", "’", "»", "」", "』", "）"})
       if (text.ends_with(mark)) {
         text.remove_suffix(mark.size());
         again = true;
@@ -212,9 +238,7 @@ bool asks(std::string_view text) {
 
 std::size_t end_of_question(std::string_view text) {
   for (std::size_t at = 0; at < text.size(); ++at) {
-    // The first bytes of the marks; most text has none of them.
-    if (!(std::string_view("?\xEF\xD8\xCD\xD5\xE2").find(text[at]) != std::string_view::npos))
-      continue;
+    if (text[at] != '?' && is_ascii(text[at])) continue;
     for (const std::string_view mark : QUESTION_MARKS) {
       const std::string_view rest = text.substr(at);
       if (!rest.starts_with(mark)) continue;
@@ -240,6 +264,10 @@ bool begins(std::string_view text, std::string_view start) {
     if ((c >= 'A' && c <= 'Z' ? char(c + 32) : c) != start[i]) return false;
   }
   return true;
+}
+
+bool begins_any(std::string_view text, std::span<const std::string_view> starts) {
+  return std::any_of(starts.begin(), starts.end(), [&](auto start) { return begins(text, start); });
 }
 
 Marked unmarked(std::string_view text) {

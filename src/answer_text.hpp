@@ -3,12 +3,21 @@
 // Text is UTF-8; bytes that are none are left out of whatever is returned.
 #pragma once
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace ragtune {
 
 constexpr std::string_view BLANKS = " \t\r\n\v\f";
+
+// Whether it is one of BLANKS: a search in them for every byte would cost more than the rest.
+constexpr bool is_ascii_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+constexpr bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 // `text` without blanks at its ends.
 std::string_view trimmed(std::string_view text);
@@ -39,6 +48,7 @@ std::string lower(std::string_view text);
 
 // Whether `text` begins with `start`, whatever the case of ASCII letters; `start` is lower.
 bool begins(std::string_view text, std::string_view start);
+bool begins_any(std::string_view text, std::span<const std::string_view> starts);
 
 // `text` without a number or bullet before it, and of which kind that was: '1', '-' or 0.
 struct Marked {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
 
 #include "answer_json.hpp"
 #include "answer_lines.hpp"
@@ -13,10 +12,6 @@ namespace {
 
 constexpr std::string_view BOM = "\xEF\xBB\xBF";
 constexpr int ANEW = 2;  // an answer may be a JSON string that holds the answer
-
-bool one_of(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 // A key without what models add to it: "Question_1" is question.
 std::string plain_key(std::string_view key) {
@@ -30,51 +25,53 @@ std::string plain_key(std::string_view key) {
 }
 
 bool is_question_key(std::string_view key) {
-  return one_of(
-      key,
+  static constexpr auto NAMES = std::to_array<std::string_view>(
       {"question", "q",        "query",    "text",          "question_text", "questiontext",
        "title",    "content",  "value",    "user_question", "user_query",    "search_query",
        "frage",    "pregunta", "pergunta", "domanda",       "вопрос",        "问题",
        "問題",     "質問",     "질문",     "prompt",        "input",         "generated_question"});
+  return is_one_of(key, NAMES);
 }
 
 bool is_style_key(std::string_view key) {
-  return one_of(key,
-                {"style", "type", "kind", "category", "question_type", "question_style", "format"});
+  static constexpr auto NAMES = std::to_array<std::string_view>(
+      {"style", "type", "kind", "category", "question_type", "question_style", "format"});
+  return is_one_of(key, NAMES);
 }
 
 bool is_container_key(std::string_view key) {
-  return one_of(key, {"questions",
-                      "queries",
-                      "items",
-                      "results",
-                      "result",
-                      "data",
-                      "output",
-                      "response",
-                      "list",
-                      "generated_questions",
-                      "question_list",
-                      "answer",
-                      "answers",
-                      "pairs",
-                      "qa_pairs",
-                      "faq",
-                      "faqs",
-                      "arguments",
-                      "parameters",
-                      "properties",
-                      "fragen",
-                      "preguntas",
-                      "domande",
-                      "вопросы",
-                      "json",
-                      "final",
-                      "search_queries",
-                      "user_questions",
-                      "examples",
-                      "array",
-                      ""});
+  static constexpr auto NAMES = std::to_array<std::string_view>({"questions",
+                                                                 "queries",
+                                                                 "items",
+                                                                 "results",
+                                                                 "result",
+                                                                 "data",
+                                                                 "output",
+                                                                 "response",
+                                                                 "list",
+                                                                 "generated_questions",
+                                                                 "question_list",
+                                                                 "answer",
+                                                                 "answers",
+                                                                 "pairs",
+                                                                 "qa_pairs",
+                                                                 "faq",
+                                                                 "faqs",
+                                                                 "arguments",
+                                                                 "parameters",
+                                                                 "properties",
+                                                                 "fragen",
+                                                                 "preguntas",
+                                                                 "domande",
+                                                                 "вопросы",
+                                                                 "json",
+                                                                 "final",
+                                                                 "search_queries",
+                                                                 "user_questions",
+                                                                 "examples",
+                                                                 "array",
+                                                                 ""});
+  return is_one_of(key, NAMES);
 }
 
 class Collector {
@@ -88,9 +85,10 @@ class Collector {
     const bool counted = marked.kind == '1' && marked.number != 0;
     const bool is_mark = marked.kind && (!counted || marked.number == int(out_.size()) + 1);
     std::string text = cleaned(is_mark ? marked.text : question);
-    const std::string likeness = likeness_of(text);
+    std::string likeness = likeness_of(text);
     if (likeness.empty() || (is_preamble(text) && text != "Note:")) return;
-    if (!known_.insert(likeness).second) return;
+    if (std::find(known_.begin(), known_.end(), likeness) != known_.end()) return;
+    known_.push_back(std::move(likeness));
     out_.push_back({std::move(text), style_of(style)});
   }
 
@@ -102,7 +100,7 @@ class Collector {
 
  private:
   std::vector<AskedQuestion>& out_;
-  std::unordered_set<std::string> known_;
+  std::vector<std::string> known_;  // MOST_QUESTIONS at most: looked through faster than hashed
 };
 
 // Walks the tokens of one JSON value.
@@ -183,12 +181,18 @@ class Walk {
   std::size_t at_ = 0, looked_ = 0;
 };
 
+// Where the next brace or bracket opens, from `at`; the size of the text without one.
+std::size_t opening(std::string_view text, std::size_t at) {
+  while (at < text.size() && text[at] != '[' && text[at] != '{') ++at;
+  return at;
+}
+
 // JSON at each brace or bracket of a text; false if no question was found.
 bool find_json(std::string_view text, Collector& out, std::vector<AskedQuestion>& found, int anew) {
   AnswerJson json;
   const std::size_t before = found.size();
   std::size_t budget = 4 * text.size() + 64;  // so that brackets without JSON stay linear
-  for (std::size_t at = 0; (at = text.find_first_of("[{", at)) != std::string_view::npos;) {
+  for (std::size_t at = 0; (at = opening(text, at)) < text.size();) {
     json.clear();
     const std::size_t end = json.take_broken(text, at);
     const std::size_t count = found.size();
@@ -228,6 +232,7 @@ void Walk::text(const AnswerToken& token, std::string_view style) {
 
 // Without thoughts: a model's answer begins after them. One that ends within them has none.
 std::string_view without_thoughts(std::string_view text) {
+  if (text.find('<') == std::string_view::npos) return text;
   for (const std::string_view name : {"think", "thinking", "thought", "reasoning", "reflection"}) {
     const std::string open = "<" + std::string(name) + ">", close = "</" + std::string(name) + ">";
     if (const std::size_t end = text.rfind(close); end != std::string_view::npos)

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import extractive_tables
 import search_tables
 import tuning_tables
 from results import load, where
@@ -17,7 +18,7 @@ PAGES = (
     "docs/measured.md",
     "docs/benchmarks.md",
     "docs/tuning.md",
-    "docs/questions.md",
+    "docs/extractive.md",
 )
 
 
@@ -100,29 +101,8 @@ def tuning() -> str:
     return "\n".join([head, *rows, "", f"({where(result)})"])
 
 
-def extractive() -> str:
-    """What pseudo-questions are worth."""
-    try:
-        result = load("extractive")
-    except FileNotFoundError:
-        return "Not measured yet."
-    head = (
-        "| set | pairs | promised | verdict | frozen | best safe ranking | served | after real questions |\n"
-        "|---|---|---|---|---|---|---|---|"
-    )
-    rows = [
-        f"| {name} | {f['pairs']:,} | {f['promised']:+.1f} | {f['verdict']} | {f['frozen']:.1f} | "
-        f"{max(f['safe'].values()):.1f} | {f['served']:.1f} | {f['served after real questions']:.1f} |"
-        for name, f in result["figures"].items()
-    ]
-    return "\n".join([head, *rows, "", f"({where(result)})"])
-
-
-MADE = (
-    {"demo": demo, "extractive": extractive, "speed": speed, "tuning": tuning}
-    | search_tables.MADE
-    | tuning_tables.MADE
-)
+MADE = {"demo": demo, "speed": speed, "tuning": tuning}
+MADE |= search_tables.MADE | tuning_tables.MADE | extractive_tables.MADE
 
 
 def filled(text: str) -> str:

@@ -196,15 +196,31 @@ class MemoryQuestions:
         seconds = len(texts) / rate if rate else None
         return Estimate(len(unasked), len(texts), tokens, answered, money or None, seconds)
 
-    def extract(self, count: int = 1_000) -> int:
-        """Cut pseudo-questions out of chunks that have no pair, spread over their sources.
+    def extract(self, count: int = 1_000, *, styles: Sequence[str] = ("keywords",)) -> int:
+        """Keep pseudo-questions of chunks that have no pair, spread over their sources.
 
-        They are worth little: see `questions.extractive`. Returns how many pairs are new.
+        They are taken out of the chunks themselves: docs/extractive.md tells what that is worth,
+        and why sentences are not among the styles unless they are asked for.
+
+        Args:
+            count: Chunks at most.
+            styles: Among "keywords" and "sentence".
+
+        Returns:
+            How many pairs are new.
+
+        Raises:
+            ValueError: count < 1, or a style is unknown.
         """
         asked = {pair.chunk_row for pair in self._store.pairs.living()}
         plan = spread([chunk for chunk in self._store.chunks.to_ask() if chunk.row not in asked])
         chosen = plan[: as_count(count, "count")]
-        pairs = extract([chunk.id for chunk in chosen], [chunk.text for chunk in chosen])
+        found = extract([chunk.text for chunk in chosen], styles)
+        pairs = [
+            Pair(question, chunk.id, source="extractive", style=style)
+            for chunk, own in zip(chosen, found, strict=True)
+            for question, style in own
+        ]
         return self._store.pairs.add(pairs)
 
     def _judge(self, questions: Sequence[str], rows: Sequence[int]) -> list[str | None]:

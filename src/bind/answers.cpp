@@ -13,13 +13,11 @@ void bind_answers(py::module_& m) {
   m.def(
       "parse_answer",
       [](const py::str& answer) {
-        const py::list one(1);
-        one[0] = answer;
-        const BorrowedTexts text(one, "answer");
+        const BorrowedText text(answer, "answer");
         std::vector<AskedQuestion> found;
         {
           const py::gil_scoped_release release;
-          found = parse_answer(text.views()[0]);
+          found = parse_answer(text.view());
         }
         py::typing::List<std::pair<std::string, std::string>> out;
         for (const AskedQuestion& asked : found)

@@ -197,9 +197,9 @@ def extract(
     memory: MemoryPath = options.DEFAULT_MEMORY,
     as_json: AsJson = False,
 ) -> None:
-    """Cut pseudo-questions out of chunks without any: no model is asked.
+    """Take keywords out of chunks without questions: no model is asked.
 
-    They use the chunks' own words and are worth little; docs/questions.md has the figures.
+    They use the chunks' own words and are worth little; docs/extractive.md has the figures.
     """
     with options.open_memory(memory) as opened:
         pairs = opened.questions.extract(count)

@@ -1,9 +1,12 @@
-"""Pseudo-questions that are cut out of the chunks themselves: no model, and no people.
+"""Pseudo-questions that are taken out of the chunks, for those who have no language model.
 
-For each chunk its rarest words, as one would type them, and its most particular sentence. They use
-the chunk's own words, which people who ask do not know: what is learned from them flatters
-everything that looks at words. docs/questions.md tells what it was measured to be worth; use it to
-try the machinery, not to serve by.
+Nobody asks like this: they are words of the chunk itself. They teach how the words of a corpus
+are spread, not how people ask about it; docs/extractive.md tells what that is worth.
+
+    telling(word) = log((n + 1) / (chunks with the word + 1))
+
+`keywords` are the words that tell most, each weighed by how often the chunk has it; `sentence` is
+the sentence whose words tell most on average (the inverse cloze task, arXiv:1906.00300).
 """
 
 from __future__ import annotations
@@ -11,48 +14,58 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ragtune.questions.checks import LONGEST
 from ragtune.sentences import sentences_of
-from ragtune.types import Pair
 
-SOURCE = "extractive"
-KEYWORDS = 4  # words of a keyword query
-LONGEST = 16  # words of a sentence that are kept
-COMMON = 0.1  # of the chunks: a word in more of them tells none apart
-_WORD = re.compile(r"\w[\w'-]+")
+STYLES = "keywords", "sentence"
+WORDS = 8  # keywords of a pseudo-question at most
+FEWEST = 3  # with fewer different words a chunk has nothing to ask
+_WORD = re.compile(r"\w*[^\W\d_]\w*")
 
 
-def extract(ids: Sequence[str], texts: Sequence[str]) -> list[Pair]:
-    """Up to two pairs for each chunk, in the order of the chunks.
+def extract(texts: Sequence[str], styles: Sequence[str] = STYLES) -> list[list[tuple[str, str]]]:
+    """Pseudo-questions of each text, as (question, style); none for a text with too few words.
 
-    Args:
-        ids: Of the chunks, (n,).
-        texts: What they say, (n,).
+    Raises:
+        ValueError: A style is unknown.
     """
-    words = [_WORD.findall(text) for text in texts]
-    frequency = Counter(word for own in words for word in {w.lower() for w in own})
-    weight = {word: math.log(len(texts) / count) for word, count in frequency.items()}
-    most = max(COMMON * len(texts), 1)
-    pairs = []
-    for id_, text, own in zip(ids, texts, words, strict=True):
-        rare = {w.lower(): w for w in own if frequency[w.lower()] <= most and not w.isdigit()}
-        chosen = sorted(rare, key=lambda w: (-weight[w], -len(w)))[:KEYWORDS]
-        if len(chosen) > 1:
-            order = sorted(chosen, key=lambda w: text.lower().find(w))
-            asked = " ".join(rare[w] for w in order)
-            pairs.append(Pair(asked, id_, source=SOURCE, style="keyword"))
-        if particular := _particular(text, weight):
-            pairs.append(Pair(particular, id_, source=SOURCE, style="sentence"))
-    return pairs
+    for style in styles:
+        if style not in STYLES:
+            raise ValueError(f"styles: expected some of {', '.join(STYLES)}, got {style!r}")
+    telling = _telling(texts)
+    ways = {"keywords": _keywords, "sentence": _sentence}
+    found = [[(ways[style](text, telling), style) for style in styles] for text in texts]
+    return [[(asked, style) for asked, style in own if asked] for own in found]
 
 
-def _particular(text: str, weight: dict[str, float]) -> str:
-    """The sentence whose words are rarest on average, cut to `LONGEST` words."""
+def _telling(texts: Sequence[str]) -> dict[str, float]:
+    spread = Counter(word for text in texts for word in set(_words(text)))
+    return {word: math.log((len(texts) + 1) / (count + 1)) for word, count in spread.items()}
 
-    def rarity(sentence: str) -> float:
-        own = [weight[word.lower()] for word in _WORD.findall(sentence)]
-        return sum(own) / len(own) if own else 0.0
 
-    found = sentences_of(text)
-    return " ".join(max(found, key=rarity).split()[:LONGEST]) if found else ""
+def _keywords(text: str, telling: Mapping[str, float]) -> str:
+    """The words that tell most, in the order of the text."""
+    counts = Counter(_words(text))
+    if len(counts) < FEWEST:
+        return ""
+    first = {word: place for place, word in enumerate(counts)}
+    best = sorted(counts, key=lambda w: (-telling[w] * (1 + math.log(counts[w])), first[w]))
+    return " ".join(sorted(best[:WORDS], key=first.__getitem__))[:LONGEST]
+
+
+def _sentence(text: str, telling: Mapping[str, float]) -> str:
+    """The sentence that tells most; a text of a single one is its own."""
+
+    def worth(sentence: str) -> float:
+        words = set(_words(sentence))
+        return sum(telling[word] for word in words) / len(words) if len(words) >= FEWEST else -1.0
+
+    short = [s for s in sentences_of(text) or [text.strip()] if len(s) <= LONGEST]
+    best = max(short, key=worth, default="")
+    return best if worth(best) >= 0 else ""
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
