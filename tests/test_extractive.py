@@ -2,6 +2,7 @@ import pytest
 
 from ragtune.questions import checks
 from ragtune.questions.extractive import STYLES, WORDS, extract
+from ragtune.types import Pair
 
 TEXTS = [
     "The refund goes back to the card. Ask for the refund within thirty days of the order.",
@@ -67,3 +68,18 @@ def test_a_memory_keeps_them_once_and_says_what_they_are(memory):
     assert memory.questions.extract() == 0
     with pytest.raises(ValueError, match="styles: expected"):
         memory.questions.extract(styles=["poem"])
+
+
+def test_they_prove_nothing_and_a_changed_text_ends_them(memory):
+    texts = [f"key{i} word{i} lamp{i} shade{i} here" for i in range(120)]
+    memory.add(texts, ids=[f"c{i}" for i in range(120)])
+    memory.questions.extract()
+    run = memory.tune()
+    assert (run.report.verdict.decision, run.promoted) == ("hold", False)
+    assert "pseudo-questions prove nothing" in run.report.verdict.reason
+    before = [hit.score for hit in memory.search("key3 word3", k=3, deep_memory=False)]
+    assert [hit.score for hit in memory.search("key3 word3", k=3, deep_memory=True)] == before
+    memory.add(["now it says something else entirely"], ids=["c0"])
+    assert len(memory.store.pairs.living()) == 119
+    memory.add_pairs([Pair("what is key1?", "c1")])
+    assert "pseudo-questions" not in memory.tune().report.verdict.reason

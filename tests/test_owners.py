@@ -124,6 +124,7 @@ STORE = {
     "sentences.since": lambda s, a: none_of(s.sentences.since(0, 32)[1], a),
     "pairs.add": lambda s, a: refused(lambda: s.pairs.add([ragtune.Pair("q", "c1")], a.run_id)),
     "pairs.living": lambda s, a: empty(s.pairs.living(a.run_id)),
+    "pairs.asked": lambda s, a: empty(s.pairs.asked(a.run_id)),
     "pairs.sample": lambda s, a: empty(s.pairs.sample(a.run_id)),
     "pairs.counts": lambda s, a: empty(s.pairs.counts(a.run_id).per_chunk),
     "runs.add": lambda s, a: s.runs.add(status="generated"),
@@ -198,6 +199,7 @@ MEMORY = {
     "ids": lambda m, a: same(m.ids(), ["b"]),
     "explain": lambda m, a: refused(lambda: m.explain("item1 guide")),
     "questions.add": lambda m, a: refused(lambda: m.questions.add(written("q.csv"))),
+    "questions.close": lambda m, a: m.questions.close(),
     "questions.extract": lambda m, a: m.questions.extract(),
     "questions.estimate": lambda m, a: same(m.questions.estimate(Silent()).chunks, 1),
     "questions.preview": lambda m, a: same(

@@ -20,6 +20,7 @@ from ragtune.registry import Lineage, Registry
 from ragtune.report import Report
 from ragtune.space import EmbeddingSpace
 from ragtune.store import Claim, Store, StoredPair, data_hash
+from ragtune.store.pairs import EXTRACTIVE
 from ragtune.store.runs import LEASE_S
 from ragtune.tuning import fit
 from ragtune.types import Progress
@@ -179,6 +180,8 @@ class Learning:
         corpus, grades = self._judged(pairs)
         vectors = self._space.questions(list(grades), progress)
         model = self._fit(corpus, grades, vectors, options, progress)
+        if all(pair.source == EXTRACTIVE for pair in pairs):
+            model = model.held("pseudo-questions prove nothing about what people ask")
         model.sources = None  # the store has them
         if model.full is not None:
             model.full = model.full.by_row(corpus.rows)

@@ -108,6 +108,7 @@ class Memory:
         A job that this memory's worker was at goes back into the queue.
         """
         self.jobs.stop_worker()
+        self.questions.close()
         self._index.close()
         self.store.close()
 

@@ -95,6 +95,7 @@ class MemoryQuestions:
         self, store: Store, space: EmbeddingSpace, index: ChunkIndex, words: ChunkWords, home: Path
     ) -> None:
         self._store, self._space, self._index, self._words = store, space, index, words
+        self._begun: list[Generation] = []
         self._lock = home / f"generating-{content_key(store.owner).hex()[:16]}.lock"
 
     def generate(
@@ -111,7 +112,7 @@ class MemoryQuestions:
             InterruptedError: It was cancelled.
             StoreLockedError: Another process of this machine is asking for this memory.
         """
-        generation = Generation(self._store, chat, asking or Asking(), self._judge)
+        generation = self._generation(chat, asking)
         with _alone(self._lock):
             run = self._store.runs.get(generation.run(listener, cancel))
         assert run is not None
@@ -125,7 +126,7 @@ class MemoryQuestions:
         Raises:
             ValueError: count < 1.
         """
-        generation = Generation(self._store, chat, asking or Asking(), self._judge)
+        generation = self._generation(chat, asking)
         rows = [
             PreviewRow(chunk.id, chunk.text[:PREVIEW], pair.question, pair.style, pair.reason)
             for chunk, pairs, failed in generation.preview(as_count(count, "count"))
@@ -222,6 +223,16 @@ class MemoryQuestions:
             for question, style in own
         ]
         return self._store.pairs.add(pairs)
+
+    def close(self) -> None:
+        """Wait for answers that were asked for when a run was cancelled; they are stored."""
+        while self._begun:
+            self._begun.pop().settle()
+
+    def _generation(self, chat: Chat, asking: Asking | None) -> Generation:
+        generation = Generation(self._store, chat, asking or Asking(), self._judge)
+        self._begun.append(generation)
+        return generation
 
     def _judge(self, questions: Sequence[str], rows: Sequence[int]) -> list[str | None]:
         """Set aside what does not find its chunk, by frozen vectors or words, or says the same.

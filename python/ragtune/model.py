@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ragtune.calibration import Calibration
 from ragtune.full_model import FullModel
 from ragtune.inputs import strings
 from ragtune.legs import Sources
-from ragtune.report import Report
+from ragtune.report import Report, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,22 @@ class Model:
             sources=self.sources,
             full=self.full,
             full_report=report if full else None,
+            overlay=self.overlay,
+            calibration=self.calibration,
+            space=self.space,
+        )
+
+    def held(self, reason: str) -> Model:
+        """The same with nothing of it proven: it serves as the frozen embeddings do."""
+        verdict = Verdict("hold", reason)
+        adapter = replace(self.adapter_report, verdict=verdict)
+        full = self.full_report
+        return Model(
+            self.learned,
+            adapter,
+            sources=self.sources,
+            full=self.full,
+            full_report=None if full is None else replace(full, verdict=verdict, frozen=None),
             overlay=self.overlay,
             calibration=self.calibration,
             space=self.space,

@@ -68,6 +68,7 @@ class Generation:
         self._store, self._chat, self._asking, self._judge = store, chat, asking, judge
         self._limiter = Limiter(asking.requests_per_second, asking.tokens_per_minute)
         self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(asking.concurrency, thread_name_prefix="ragtune-ask")
         self._seen: dict[str, int] = {}  # likeness of kept questions -> chunk row
 
     def run(self, listener: Listener | None = None, cancel: Cancel | None = None) -> str:
@@ -81,10 +82,9 @@ class Generation:
         """
         run_id, plan, done, kept = self._begin()
         total = done + len(plan)
-        pool = ThreadPoolExecutor(self._asking.concurrency, thread_name_prefix="ragtune-ask")
         try:
             batch: list[tuple[Unasked, dict[str, Any]]] = []
-            for chunk, outcome in self._answers(pool, plan, cancel):
+            for chunk, outcome in self._answers(plan, cancel):
                 batch.append((chunk, outcome))
                 if len(batch) < BATCH and done + len(batch) < total:
                     continue
@@ -101,8 +101,7 @@ class Generation:
             self._store.runs.end(run_id, status, error=f"{type(error).__name__}: {error}")
             raise
         finally:
-            self._stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            self._end()
         self._store.runs.move(run_id, "generating", "generated")
         return run_id
 
@@ -112,12 +111,10 @@ class Generation:
         The answers are stored, so that a run does not pay for them again. No run is begun.
         """
         plan = spread(self._store.chunks.to_ask())[:count]
-        pool = ThreadPoolExecutor(self._asking.concurrency, thread_name_prefix="ragtune-ask")
         try:
-            asked = list(self._answers(pool, plan, None))
+            asked = list(self._answers(plan, None))
         finally:
-            self._stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            self._end()
         pairs = self._judged(asked)
         return [
             (chunk, own, outcome.get("reason"))
@@ -129,23 +126,31 @@ class Generation:
         options = {"model": self._chat.name, "prompt": asdict(self._asking.prompt)}
         for run in self._store.runs.list():
             if run["status"] == "generating" and run["options"] == options:
-                for pair in self._store.pairs.sample(run["id"], 1 << 30):
-                    if pair["reason"] is None:
-                        self._seen[checks.likeness(pair["question"])] = -1
+                for question in self._store.pairs.asked(run["id"]):
+                    self._seen[checks.likeness(question)] = -1
                 plan = spread(self._store.chunks.to_ask(run["id"]))
                 return run["id"], plan, run["processed_chunks"], run["pair_count"]
         plan = spread(self._store.chunks.to_ask())
         return self._store.runs.start(len(plan), options), plan, 0, 0
 
+    def _end(self) -> None:
+        """Ask nothing more, and do not wait for what was asked: it is stored when it comes."""
+        self._stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def settle(self) -> None:
+        """Wait for what was asked when the work ended."""
+        self._pool.shutdown(wait=True)
+
     def _answers(
-        self, pool: ThreadPoolExecutor, plan: Sequence[Unasked], cancel: Cancel | None
+        self, plan: Sequence[Unasked], cancel: Cancel | None
     ) -> Iterator[tuple[Unasked, dict[str, Any]]]:
         """Outcomes in the order of the plan, so that a run ends the same however it was cut."""
         waiting: deque[tuple[Unasked, Future[dict[str, Any]]]] = deque()
         rest = iter(plan)
         while True:
             while len(waiting) < 4 * self._asking.concurrency and (chunk := next(rest, None)):
-                waiting.append((chunk, pool.submit(self._answer, chunk)))
+                waiting.append((chunk, self._pool.submit(self._answer, chunk)))
             if not waiting:
                 return
             chunk, future = waiting.popleft()

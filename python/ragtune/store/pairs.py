@@ -15,7 +15,8 @@ from ragtune.store.database import Database, as_dict, now, parts
 from ragtune.store.schema import chunks, pairs, runs
 from ragtune.types import Pair
 
-GENERATED = "generated"
+EXTRACTIVE = "extractive"
+MADE = ("generated", EXTRACTIVE)  # sources that are no person's: written for the text of a chunk
 PREVIEW = 200  # characters of a chunk that are kept beside its question
 
 
@@ -26,6 +27,7 @@ class StoredPair:
     question: str
     chunk_row: int
     relevance: float
+    source: str = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,11 @@ class _Known:
 
     def stays(self, values: dict[str, Any]) -> bool:
         """Whether a generated pair must not take its place: a person's, or the same again."""
-        if values["source"] != GENERATED:
+        if values["source"] not in MADE:
             return False
         same = self.text_hash == values["text_hash"] and self.reason is None
         lost = self.run_status in ("failed", "cancelled")  # else nobody would train on it
-        return self.source != GENERATED or (same and not lost)
+        return self.source not in MADE or (same and not lost)
 
 
 class PairTable:
@@ -105,7 +107,7 @@ class PairTable:
             self._database.own(runs), or_(runs.c.status == "completed", runs.c.id == run_id)
         )
         query = (
-            select(pairs.c.question, pairs.c.chunk_row, pairs.c.relevance)
+            select(pairs.c.question, pairs.c.chunk_row, pairs.c.relevance, pairs.c.source)
             .join(chunks, chunks.c.row == pairs.c.chunk_row)
             .where(
                 self._database.own(pairs),
@@ -119,6 +121,15 @@ class PairTable:
         )
         with self._database.reading() as connection:
             return [StoredPair(*row) for row in connection.execute(query)]
+
+    def asked(self, run_id: str) -> list[str]:
+        """Questions of a run that were kept, or set aside only as not finding their chunk."""
+        told = or_(pairs.c.reason.is_(None), pairs.c.reason == "not found")
+        query = select(pairs.c.question).where(
+            self._database.own(pairs), pairs.c.run_id == run_id, told
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
 
     def sample(self, run_id: str, count: int = 10) -> list[dict[str, Any]]:
         """Pairs of a run, spread evenly over it."""
@@ -160,7 +171,7 @@ def values_of(
     pair: Pair, row: int, text_hash: bytes, text: str, run_id: str | None
 ) -> dict[str, Any]:
     """The columns of a pair about a chunk."""
-    generated = pair.source == GENERATED
+    made = pair.source in MADE
     return {
         "question": pair.question,
         "chunk_row": row,
@@ -169,8 +180,8 @@ def values_of(
         "style": pair.style,
         "reason": pair.reason,
         "run_id": run_id,
-        "text_hash": text_hash if generated else None,
-        "preview": text[:PREVIEW] if generated else None,
+        "text_hash": text_hash if made else None,
+        "preview": text[:PREVIEW] if made else None,
     }
 
 
