@@ -98,6 +98,13 @@ UP, DOWN = slice_of(change(0.03, 0.01, 0.05)), slice_of(change(-0.03, -0.05, -0.
     [
         (UP, UP, UP, "promote", r"\+3\.0 points, 95 % interval \[\+1\.0, \+5\.0\]"),
         (DOWN, DOWN, UP, "refuse", "worse than before"),
+        (
+            slice_of(Change(0.01, 0.04, 0.02, 0.04, 0.01, 9, 1)),
+            UP,
+            UP,
+            "hold",
+            r"but at 4\.0 in all: are the answers those of the questions\?",
+        ),
         (slice_of(change(0.03, -0.01, 0.07)), UP, UP, "hold", "not yet certain"),
         (slice_of(change(0.03, 0.01, 0.05), recall_1=-0.01), UP, UP, "hold", "but recall@1 fell"),
         (

@@ -8,6 +8,7 @@ from ragtune.report import Slice, Verdict
 
 OBJECTIVE = "ndcg@10"
 GUARDS = ("recall@1", "recall@10")
+LEAST_FOUND = 0.05  # nDCG@10 below which the answers can hardly be what the questions ask for
 TOLERATED = 0.003  # what a mean over unseen documents may lose: their interval is far wider
 
 
@@ -22,8 +23,9 @@ def judge(
     `promote` needs a lower bound above 0, neither recall@1 nor recall@10 fallen, and no loss of
     more than `TOLERATED` on unseen documents; where there is a negative control, a model trained
     on shuffled answers, also a lower bound above 0 against that; and so against the frozen
-    embeddings where these are not what `overall` compares with. `refuse` means that the upper
-    bound is below 0; else `hold`.
+    embeddings where these are not what `overall` compares with. Where even what was learned finds
+    hardly any answer, the pairs themselves are in doubt, and nothing is proven. `refuse` means
+    that the upper bound is below 0; else `hold`.
     """
     change = overall[OBJECTIVE]
     interval = f"[{100 * change.lower:+.1f}, {100 * change.upper:+.1f}]"
@@ -32,6 +34,11 @@ def judge(
         return Verdict("hold", "nothing learned ranks any held-out question differently")
     if change.upper < 0:
         return Verdict("refuse", f"worse than before: {gain}")
+    if change.after < LEAST_FOUND:
+        found = f"{100 * change.after:.1f}"
+        return Verdict(
+            "hold", f"{gain}, but at {found} in all: are the answers those of the questions?"
+        )
     if unseen is None:
         return Verdict("hold", "all questions are about one document: unseen ones can't be judged")
     if change.lower <= 0:
