@@ -61,7 +61,11 @@ def _weights(table: Table, examples: Examples, prior: Weights, initial: Weights 
 
 
 def _best_mix(table: Table, examples: Examples) -> Weights:
-    """Of frozen vectors, words, and their likeliest mix, what ranks best; sharpened."""
+    """The likeliest mix of frozen vectors and words, or one of these alone; sharpened.
+
+    One alone must rank better by more than one standard error: a few questions easily say so of
+    the wrong one, and the mix is rarely far from the better of the two.
+    """
     frozen = fixed_mix(table.names, 0.0)
     if "words" not in table.names:
         return sharpened(table.values, examples, frozen)
@@ -71,8 +75,13 @@ def _best_mix(table: Table, examples: Examples) -> Weights:
     share = words / (dense + words) if dense + words > 0 else 0.5
     mixes = [fixed_mix(table.names, s) for s in (share, 0.0, 1.0)]
     weights = examples.weights / max(examples.weights.sum(), 1e-12)
-    values = [float(table.objective(table.values @ mix) @ weights) for mix in mixes]
-    return sharpened(table.values, examples, mixes[int(np.argmax(values))])
+    mixed, *alone = (table.objective(table.values @ mix) for mix in mixes)
+    surplus = [0.0]
+    for own in alone:
+        gain = float((own - mixed) @ weights)
+        error = float(np.sqrt((weights**2) @ (own - mixed - gain) ** 2))
+        surplus.append(gain if gain > error else -np.inf)
+    return sharpened(table.values, examples, mixes[int(np.argmax(surplus))])
 
 
 def _seen_expert(
