@@ -34,11 +34,6 @@ def judge(
         return Verdict("hold", "nothing learned ranks any held-out question differently")
     if change.upper < 0:
         return Verdict("refuse", f"worse than before: {gain}")
-    if change.after < LEAST_FOUND:
-        found = f"{100 * change.after:.1f}"
-        return Verdict(
-            "hold", f"{gain}, but at {found} in all: are the answers those of the questions?"
-        )
     if unseen is None:
         return Verdict("hold", "all questions are about one document: unseen ones can't be judged")
     if change.lower <= 0:
@@ -53,6 +48,11 @@ def judge(
         return Verdict("hold", f"{gain}, but shuffled answers teach nearly as much")
     if beyond_frozen is not None and beyond_frozen[OBJECTIVE].lower <= 0:
         return Verdict("hold", f"{gain}, but not certain to be better than the frozen embeddings")
+    if change.after < LEAST_FOUND:
+        found = f"{100 * change.after:.1f}"
+        return Verdict(
+            "hold", f"{gain}, but at {found} in all: are the answers those of the questions?"
+        )
     return Verdict("promote", gain)
 
 
