@@ -122,9 +122,12 @@ class Reader {
 
   void hand_over(const AnswerSink& sink) const {
     bool any_list = false, any_asks = false, cut_is_asked = false;
+    std::size_t phrases = 0;  // lines that are no statement
     std::array<bool, 256> asking{};  // kinds of which a line asks
     for (const Line& line : lines_) {
-      any_list |= line.kind && (line.asks || !is_statement(line.text));
+      const bool states = is_statement(line.text);
+      phrases += !states;
+      any_list |= line.kind && (line.asks || !states);
       any_asks |= line.asks;
       asking[static_cast<unsigned char>(line.kind)] |= line.asks;
       cut_is_asked |= line.asks && line.kind;
@@ -132,7 +135,7 @@ class Reader {
     for (const Line& line : lines_) {
       if (any_list && !line.kind) continue;
       if (!line.kind) {
-        unlisted(line, any_asks, sink);
+        unlisted(line, any_asks, phrases > 1, sink);
       } else if (line.kind == 'l' || line.asks ||
                  ((asking[static_cast<unsigned char>(line.kind)] || !any_asks) &&
                   !is_statement(line.text))) {
@@ -160,12 +163,9 @@ class Reader {
   }
 
   // Sentences of prose that ask; without any, lines that are short enough for keywords.
-  void unlisted(const Line& line, bool any_asks, const AnswerSink& sink) const {
+  static void unlisted(const Line& line, bool any_asks, bool several, const AnswerSink& sink) {
     std::string_view rest = text_of(line);
     if (!any_asks) {
-      const bool several = std::count_if(lines_.begin(), lines_.end(), [](const Line& own) {
-                             return !is_statement(own.text);
-                           }) > 1;
       if (several && rest.size() <= LONGEST_KEYWORDS && !is_statement(rest)) sink(rest, line.style);
       return;
     }

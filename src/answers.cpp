@@ -96,8 +96,6 @@ class Collector {
     read_answer_lines(text, [&](std::string_view q, std::string_view s) { add(q, s); });
   }
 
-  bool full() const { return out_.size() >= MOST_QUESTIONS; }
-
  private:
   std::vector<AskedQuestion>& out_;
   std::vector<std::string> known_;  // MOST_QUESTIONS at most: looked through faster than hashed

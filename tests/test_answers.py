@@ -38,7 +38,7 @@ def test_a_valid_list_comes_back_whole(words):
 
 @pytest.mark.parametrize(
     "part",
-    ["[", "{", '["', '{"', "[[1", "'", "\\", "1. ", "- a?\n", "<|", "# ", "| a", '""', "“"],
+    ["[", "{", '["', '{"', "[[1", "'", "\\", "1. ", "- a?\n", "a\n", "<|", "# ", "| a", '""', "“"],
 )
 def test_the_time_is_linear(part):
     def seconds(size):
