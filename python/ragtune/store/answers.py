@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from ragtune.store.database import Database, now, parts
+from ragtune.store.database import Database, now, parts, rows_in
 from ragtune.store.schema import answers
 
 
@@ -19,13 +19,9 @@ class AnswerTable:
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, dict[str, Any]]:
         """Answers that are known."""
-        found: dict[bytes, dict[str, Any]] = {}
+        query = select(answers.c.key, answers.c.outcome).where(self._database.own(answers))
         with self._database.reading() as connection:
-            for part in parts(list(keys)):
-                mine = self._database.own(answers), answers.c.key.in_(part)
-                query = select(answers.c.key, answers.c.outcome).where(*mine)
-                found |= {key: outcome for key, outcome in connection.execute(query)}
-        return found
+            return {key: told for key, told in rows_in(connection, query, answers.c.key, keys)}
 
     def put(self, outcomes: Mapping[bytes, Mapping[str, Any]]) -> None:
         """Keep answers, all or none; a newer one takes the place of an older."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select, update
 
 from ragtune.store.asking import Unasked, new_since_training, to_ask
-from ragtune.store.database import Database, bump, next_change, now, parts
+from ragtune.store.database import Database, bump, next_change, now, parts, rows_in
 from ragtune.store.schema import chunks, embeddings, pairs
 from ragtune.types import Chunk
 
@@ -82,16 +82,10 @@ class ChunkTable:
 
     def changed_since(self, change: int) -> Changes:
         """Rows written after `change`."""
-        own = self._database.own_of_few if change else self._database.own  # after 0 are all rows
-        query = select(chunks.c.row, chunks.c.embedding, chunks.c.deleted_at.is_not(None)).where(
-            own(chunks), chunks.c.change > change
-        )
         rows, gone, vectors = array("q"), array("q"), bytearray()
-        with self._database.reading() as connection:
-            for row, embedding, deleted in connection.execute(query):
-                (gone if deleted else rows).append(row)
-                vectors += b"" if deleted else embedding
-        # Not ORDER BY: for its sake SQLite would read all rows in order instead of the changed.
+        for row, embedding, deleted in changed_rows(self._database, chunks.c.embedding, change):
+            (gone if deleted else rows).append(row)
+            vectors += b"" if deleted else embedding
         return _in_row_order(
             np.frombuffer(rows, np.int64),
             np.frombuffer(vectors, np.float32),
@@ -100,17 +94,12 @@ class ChunkTable:
 
     def texts_since(self, change: int) -> Texts:
         """Texts of the rows written after `change`."""
-        own = self._database.own_of_few if change else self._database.own
-        query = select(chunks.c.row, chunks.c.text, chunks.c.deleted_at.is_not(None)).where(
-            own(chunks), chunks.c.change > change
-        )
         living, gone = {}, array("q")
-        with self._database.reading() as connection:
-            for row, text, deleted in connection.execute(query):
-                if deleted:
-                    gone.append(row)
-                else:
-                    living[row] = text
+        for row, text, deleted in changed_rows(self._database, chunks.c.text, change):
+            if deleted:
+                gone.append(row)
+            else:
+                living[row] = text
         rows = sorted(living)
         return Texts(
             np.array(rows, np.int64), [living[row] for row in rows], np.frombuffer(gone, np.int64)
@@ -178,18 +167,15 @@ class ChunkTable:
     def found(self, rows: Sequence[int]) -> Found:
         """Living chunks of the given rows, all of one state of the store."""
         names = "row", "change", "id", "text", "metadata", "source"
+        query = select(*(chunks.c[name] for name in names)).where(
+            self._database.own_of_few(chunks), chunks.c.deleted_at.is_(None)
+        )
         found: dict[int, Chunk] = {}
         latest = 0
         with self._database.reading() as connection:
-            for part in parts(rows):
-                query = select(*(chunks.c[name] for name in names)).where(
-                    self._database.own_of_few(chunks),
-                    chunks.c.row.in_(part),
-                    chunks.c.deleted_at.is_(None),
-                )
-                for row, change, *rest in connection.execute(query):
-                    found[row] = Chunk(*rest)
-                    latest = max(latest, change)
+            for row, change, *rest in rows_in(connection, query, chunks.c.row, rows):
+                found[row] = Chunk(*rest)
+                latest = max(latest, change)
         return Found(found, latest)
 
     def text_hashes(self, ids: Sequence[str]) -> dict[str, bytes]:
@@ -265,13 +251,21 @@ class ChunkTable:
     def _by_ids(
         self, connection: Connection, ids: Sequence[str], *columns: str, alive: bool = False
     ) -> Iterator[Any]:
-        for part in parts(ids):
-            query = select(*(chunks.c[name] for name in columns)).where(
-                self._database.own(chunks), chunks.c.id.in_(part)
-            )
-            if alive:
-                query = query.where(chunks.c.deleted_at.is_(None))
-            yield from (tuple(row) for row in connection.execute(query))
+        query = select(*(chunks.c[name] for name in columns)).where(self._database.own(chunks))
+        if alive:
+            query = query.where(chunks.c.deleted_at.is_(None))
+        return (tuple(row) for row in rows_in(connection, query, chunks.c.id, ids))
+
+
+def changed_rows(database: Database, column: sa.Column[Any], change: int) -> Iterator[Any]:
+    """(row, value of the column, whether it is deleted) of the chunks written after `change`."""
+    own = database.own_of_few if change else database.own  # after 0 are all rows
+    # Not ORDER BY: for its sake SQLite would read all rows in order instead of the changed.
+    query = select(chunks.c.row, column, chunks.c.deleted_at.is_not(None)).where(
+        own(chunks), chunks.c.change > change
+    )
+    with database.reading() as connection:
+        yield from connection.execute(query)
 
 
 def _in_row_order(

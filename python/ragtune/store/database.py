@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -186,6 +186,14 @@ def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut a list of ids into pieces that an IN (...) clause takes."""
     for first in range(0, len(items), IN_LIMIT):
         yield items[first : first + IN_LIMIT]
+
+
+def rows_in(
+    connection: Connection, query: sa.Select[Any], column: sa.Column[Any], values: Iterable[Any]
+) -> Iterator[Any]:
+    """Rows of a query whose column is among the values, however many these are."""
+    for part in parts(list(values)):
+        yield from connection.execute(query.where(column.in_(part)))
 
 
 def next_change(connection: Connection) -> int:

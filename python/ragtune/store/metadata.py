@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
+from ragtune.store.chunks import changed_rows
 from ragtune.store.database import Database
 from ragtune.store.schema import chunks
 
@@ -26,17 +27,12 @@ class MetadataTable:
 
     def since(self, change: int) -> Metadata:
         """Rows written after `change`."""
-        own = self._database.own_of_few if change else self._database.own  # after 0 are all rows
-        query = select(chunks.c.row, chunks.c.metadata, chunks.c.deleted_at.is_not(None)).where(
-            own(chunks), chunks.c.change > change
-        )
         found = Metadata({}, [])
-        with self._database.reading() as connection:
-            for row, metadata, deleted in connection.execute(query):
-                if deleted:
-                    found.gone.append(row)
-                else:
-                    found.living[row] = metadata
+        for row, metadata, deleted in changed_rows(self._database, chunks.c.metadata, change):
+            if deleted:
+                found.gone.append(row)
+            else:
+                found.living[row] = metadata
         return found
 
     def ids(self) -> list[str]:

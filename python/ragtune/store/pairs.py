@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from ragtune.store.database import Database, as_dict, now, parts
+from ragtune.store.database import Database, as_dict, now, rows_in
 from ragtune.store.schema import chunks, pairs, runs
 from ragtune.types import Pair
 
@@ -87,15 +87,11 @@ class PairTable:
     def _chunks(
         self, connection: Connection, ids: Sequence[str]
     ) -> dict[str, tuple[int, bytes, str]]:
-        found: dict[str, tuple[int, bytes, str]] = {}
-        for part in parts(ids):
-            query = select(chunks.c.id, chunks.c.row, chunks.c.text_hash, chunks.c.text).where(
-                self._database.own(chunks), chunks.c.id.in_(part), chunks.c.deleted_at.is_(None)
-            )
-            found |= {
-                id_: (row, hash_, text) for id_, row, hash_, text in connection.execute(query)
-            }
-        return found
+        query = select(chunks.c.id, chunks.c.row, chunks.c.text_hash, chunks.c.text).where(
+            self._database.own(chunks), chunks.c.deleted_at.is_(None)
+        )
+        found = rows_in(connection, query, chunks.c.id, ids)
+        return {id_: (row, hash_, text) for id_, row, hash_, text in found}
 
     def living(self, run_id: str | None = None) -> list[StoredPair]:
         """Pairs to train on, oldest first.
@@ -212,15 +208,13 @@ def _known_pairs(
     connection: Connection, database: Database, rows: Sequence[int]
 ) -> dict[tuple[str, int], _Known]:
     names = "question", "chunk_row", "pair", "source", "text_hash", "reason"
-    known: dict[tuple[str, int], _Known] = {}
-    for part in parts(rows):
-        query = (
-            select(*(pairs.c[name] for name in names), runs.c.status)
-            .outerjoin(runs, runs.c.id == pairs.c.run_id)
-            .where(database.own(pairs), pairs.c.chunk_row.in_(part))
-        )
-        known |= {(q, row): _Known(*rest) for q, row, *rest in connection.execute(query)}
-    return known
+    query = (
+        select(*(pairs.c[name] for name in names), runs.c.status)
+        .outerjoin(runs, runs.c.id == pairs.c.run_id)
+        .where(database.own(pairs))
+    )
+    found = rows_in(connection, query, pairs.c.chunk_row, rows)
+    return {(question, row): _Known(*rest) for question, row, *rest in found}
 
 
 def data_hash(found: Sequence[StoredPair]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from ragtune.store.database import Database, as_dict, now, parts
+from ragtune.store.database import Database, as_dict, now, parts, rows_in
 from ragtune.store.pairs import values_of, write_pairs
 from ragtune.store.schema import chunks, pairs, run_chunks, runs
 from ragtune.types import Pair
@@ -102,12 +102,8 @@ class RunTable:
         }
 
     def _texts(self, connection: Connection, rows: Sequence[int]) -> dict[int, str]:
-        found: dict[int, str] = {}
-        for part in parts(rows):
-            mine = self._database.own_of_few(chunks), chunks.c.row.in_(part)
-            query = select(chunks.c.row, chunks.c.text).where(*mine)
-            found |= {row: text for row, text in connection.execute(query)}
-        return found
+        query = select(chunks.c.row, chunks.c.text).where(self._database.own_of_few(chunks))
+        return {row: text for row, text in rows_in(connection, query, chunks.c.row, rows)}
 
     def _count(self, connection: Connection, run_id: str) -> None:
         accounts = self._database.own(run_chunks), run_chunks.c.run_id == run_id

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select
 
-from ragtune.store.database import Database, parts
+from ragtune.store.database import Database, parts, rows_in
 from ragtune.store.schema import chunks, embeddings, spaces
 
 
@@ -35,23 +35,18 @@ class VectorTable:
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """Vectors that are known by content."""
-        found: dict[bytes, bytes] = {}
+        query = select(embeddings.c.key, embeddings.c.embedding).where(
+            self._database.own(embeddings)
+        )
         with self._database.reading() as connection:
-            for part in parts(list(keys)):
-                mine = self._database.own(embeddings), embeddings.c.key.in_(part)
-                query = select(embeddings.c.key, embeddings.c.embedding).where(*mine)
-                found |= {key: vector for key, vector in connection.execute(query)}
-        return found
+            return {key: made for key, made in rows_in(connection, query, embeddings.c.key, keys)}
 
     def of_rows(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """Vectors (d,) of chunks by row."""
-        found: dict[int, NDArray[np.float32]] = {}
+        query = select(chunks.c.row, chunks.c.embedding).where(self._database.own_of_few(chunks))
         with self._database.reading() as connection:
-            for part in parts(list(rows)):
-                mine = self._database.own_of_few(chunks), chunks.c.row.in_(part)
-                query = select(chunks.c.row, chunks.c.embedding).where(*mine)
-                found |= {row: np.frombuffer(v, np.float32) for row, v in connection.execute(query)}
-        return found
+            found = rows_in(connection, query, chunks.c.row, rows)
+            return {row: np.frombuffer(vector, np.float32) for row, vector in found}
 
     def put(self, vectors: Mapping[bytes, bytes]) -> None:
         """Keep vectors by content, so that interrupted work goes on where it was."""
