@@ -73,14 +73,14 @@ def passes(metadata, filter_):
 @given(chunks=st.lists(METADATA, max_size=6), filter_=FILTERS)
 @settings(max_examples=400, deadline=None)
 def test_filter_agrees_with_asking_each_chunk(chunks, filter_):
-    facts = Facts(dict(enumerate(chunks)), np.arange(len(chunks)), (0, 0))
+    facts = Facts(dict(enumerate(chunks)), np.arange(len(chunks)))
     expected = [row for row, metadata in enumerate(chunks) if passes(metadata, filter_)]
     assert facts.passing(condition(filter_)).tolist() == expected
 
 
 def test_several_keys_and_operators_must_all_hold():
     chunks = [{"year": year, "lang": lang} for year in (2023, 2024, 2025) for lang in ("de", "en")]
-    facts = Facts(dict(enumerate(chunks)), np.arange(6), (0, 0))
+    facts = Facts(dict(enumerate(chunks)), np.arange(6))
     found = facts.passing(condition({"year": {"$gte": 2024, "$lt": 2025}, "lang": "en"}))
     assert found.tolist() == [3]
     assert facts.passing(condition({"year": {"$not": {"$gte": 2024}}})).tolist() == [0, 1]

@@ -1,7 +1,7 @@
 """The metadata of a memory's chunks by key: which chunks pass a filter, in milliseconds.
 
-Like the index of vectors it is a cache of the store, which is the truth. A column holds each
-distinct value once, so that a condition is asked of the values and not of the chunks.
+A column holds each distinct value once, so that a condition is asked of the values and not of the
+chunks.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ragtune.chunk_cache import ChunkCache
 from ragtune.filters import MISSING, Condition, Mask, Test
-from ragtune.store import Lock, Store
+from ragtune.store import Store
 
 Rows = NDArray[np.int64]
 
@@ -24,9 +25,8 @@ Rows = NDArray[np.int64]
 class Facts:
     """Metadata of living chunks by row, of one state of the store."""
 
-    metadata: Mapping[int, Mapping[str, Any]]
-    rows: Rows  # (n,) rising
-    counters: tuple[int, int]
+    metadata: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))  # (n,) rising
     columns: dict[str, tuple[NDArray[np.int64], list[Any]]] = field(default_factory=dict)
 
     def passing(self, condition: Condition) -> Rows:
@@ -60,25 +60,17 @@ class ChunkFacts:
     def __init__(self, store: Store) -> None:
         """Read nothing yet."""
         self._store = store
-        self._state: Facts | None = None
-        self._lock = Lock()  # held by who moves `_state`
+        self._cache = ChunkCache[Facts](store)
 
     def fresh(self, counters: tuple[int, int]) -> Facts:
         """The facts, with all that was written until the store's counters were these, or later."""
-        state = self._state
-        if state is not None and state.counters == counters:
-            return state
-        with self._lock:
-            now, state = self._store.counters(), self._state
-            if state is not None and state.counters == now:
-                return state
-            known, first = ({}, 0) if state is None else (dict(state.metadata), state.counters[0])
-            if state is not None and state.counters[1] != now[1]:  # rows were purged: start anew
-                known, first = {}, 0
-            changed = self._store.metadata.since(first)
-            for row in changed.gone:
-                known.pop(row, None)
-            known |= changed.living
-            rows = np.array(sorted(known), dtype=np.int64)
-            self._state = Facts(known, rows, now)
-            return self._state
+        return self._cache.fresh(
+            counters, lambda: Facts({}, np.empty(0, np.int64)), self._caught_up
+        )
+
+    def _caught_up(self, facts: Facts, change: int) -> Facts:
+        known, changed = dict(facts.metadata), self._store.metadata.since(change)
+        for row in changed.gone:
+            known.pop(row, None)
+        known |= changed.living
+        return Facts(known, np.array(sorted(known), dtype=np.int64))

@@ -1,12 +1,10 @@
-"""The sentences of a memory's chunks, ready to be compared with: built when a model needs them.
-
-Like the index of vectors they are a cache of the store, which is the truth.
-"""
+"""The sentences of a memory's chunks, ready to be compared with: built when a model needs them."""
 
 from __future__ import annotations
 
 from ragtune import _core
-from ragtune.store import Lock, Store
+from ragtune.chunk_cache import ChunkCache
+from ragtune.store import Store
 
 
 class ChunkParts:
@@ -15,23 +13,15 @@ class ChunkParts:
     def __init__(self, store: Store) -> None:
         """Read nothing yet."""
         self._store = store
-        self._state: tuple[_core.Parts, tuple[int, int]] | None = None
-        self._lock = Lock()  # held by who moves `_state`
+        self._cache = ChunkCache[_core.Parts](store)
 
     def fresh(self, dimension: int, counters: tuple[int, int]) -> _core.Parts:
         """The parts, with all that was written until the store's counters were these, or later."""
-        state = self._state
-        if state is not None and state[1] == counters:
-            return state[0]
-        with self._lock:
-            now, state = self._store.counters(), self._state
-            if state is None or state[1][1] != now[1]:  # rows were purged: start anew
-                state = _core.Parts(dimension), (0, now[1])
-            parts, known = state
-            if known != now:
-                found, changed = self._store.sentences.since(known[0], dimension)
-                if known[0]:
-                    parts.remove(changed)
-                parts.add(found.vectors, found.rows)
-            self._state = parts, now
-            return parts
+        return self._cache.fresh(counters, lambda: _core.Parts(dimension), self._caught_up)
+
+    def _caught_up(self, parts: _core.Parts, change: int) -> _core.Parts:
+        found, changed = self._store.sentences.since(change, parts.dimensions)
+        if change:
+            parts.remove(changed)
+        parts.add(found.vectors, found.rows)
+        return parts

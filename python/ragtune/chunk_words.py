@@ -1,7 +1,4 @@
-"""The words of a memory's chunks: built when a model first needs them, then caught up.
-
-Like the index of vectors they are a cache of the store, which is the truth.
-"""
+"""The words of a memory's chunks: built when a model first needs them, then caught up."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune.chunk_cache import ChunkCache
 from ragtune.legs import Lexical, Rows, Scores, threads
-from ragtune.store import Lock, Store
+from ragtune.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +44,14 @@ class ChunkWords:
     def __init__(self, store: Store) -> None:
         """Read nothing yet."""
         self._store = store
-        self._state: tuple[Lexical, tuple[int, int]] | None = None
-        self._lock = Lock()  # held by who moves `_state`
+        self._cache = ChunkCache[Lexical](store)
 
     def fresh(self, counters: tuple[int, int]) -> Lexical:
         """The words, with all that was written until the store's counters were these, or later."""
-        state = self._state
-        if state is not None and state[1] == counters:
-            return state[0]
-        with self._lock:
-            now, state = self._store.counters(), self._state
-            if state is None or state[1][1] != now[1]:  # rows were purged: start anew
-                state = Lexical(), (0, now[1])
-            lexical, known = state
-            if known != now:
-                changed = self._store.chunks.texts_since(known[0])
-                lexical.remove(changed.gone)
-                lexical.add(changed.rows, changed.texts)
-            self._state = lexical, now
-            return lexical
+        return self._cache.fresh(counters, Lexical, self._caught_up)
+
+    def _caught_up(self, lexical: Lexical, change: int) -> Lexical:
+        changed = self._store.chunks.texts_since(change)
+        lexical.remove(changed.gone)
+        lexical.add(changed.rows, changed.texts)
+        return lexical
