@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ragtune import _core
-from ragtune.files import line_of
 from ragtune.memory import Memory
-from ragtune.questions.files import JudgedQuestion, grades_of, read_questions
+from ragtune.questions.files import JudgedQuestion, read_lines, read_questions
 from ragtune.store import Item
 from ragtune.types import Pair
 
@@ -21,20 +19,11 @@ def read_items(path: Path, split: str) -> list[Item]:
     Raises:
         ValueError: A line is bad; the message names file, line and reason.
     """
-    columns = _core.read_jsonl(
-        str(path),
-        required=["question"],
-        optional=["chunk_id"],
-        raw=["answers", "relevance"],
-    )
-    items: list[Item] = []
-    for row, (text, *judged) in enumerate(zip(*columns, strict=True)):
-        try:
-            grades = grades_of(text.strip() or "none", *judged)
-        except ValueError as error:
-            raise ValueError(f"{path}:{line_of(path, row)}: {error}") from None
-        items += [Item(text, id_, grade, split) for id_, grade in grades.items()]
-    return items
+    return [
+        Item(text, id_, grade, split)
+        for text, grades in read_lines(path, empty=True)
+        for id_, grade in grades.items()
+    ]
 
 
 def keep_known(

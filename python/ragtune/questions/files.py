@@ -35,31 +35,55 @@ def read_questions(path: Path) -> list[JudgedQuestion]:
     Raises:
         ValueError: A line is bad; the message names file, line and reason.
     """
+    grades: dict[str, dict[str, float]] = {}
+    for text, judged in read_lines(path):
+        grades.setdefault(text, {}).update(judged)
+    return [JudgedQuestion(text, judged) for text, judged in grades.items()]
+
+
+def read_lines(path: Path, *, empty: bool = False) -> list[tuple[str, dict[str, float]]]:
+    """The question of each line of a .jsonl file, and its grades by chunk id.
+
+    Args:
+        path: The file.
+        empty: Whether a question may be empty.
+
+    Raises:
+        ValueError: A line is bad; the message names file, line and reason.
+    """
     columns = _core.read_jsonl(
         str(path),
         required=["question"],
         optional=["chunk_id"],
         raw=["answers", "relevance"],
     )
-    grades: dict[str, dict[str, float]] = {}
+    lines = []
     for row, (text, *judged) in enumerate(zip(*columns, strict=True)):
         try:
-            grades.setdefault(text, {}).update(grades_of(text, *judged))
+            if not empty:
+                expect_question(text)
+            lines.append((text, grades_of(*judged)))
         except ValueError as error:
             raise ValueError(f"{path}:{line_of(path, row)}: {error}") from None
-    return [JudgedQuestion(text, judged) for text, judged in grades.items()]
+    return lines
 
 
-def grades_of(
-    text: str, chunk_id: str | None, answers: str | None, relevance: str | None
-) -> dict[str, float]:
-    """Grades of one line by chunk id; `answers` and `relevance` are JSON.
+def expect_question(text: str) -> None:
+    """Check that a question says something.
 
     Raises:
-        ValueError: The question is empty, or what answers it is not told as it should be.
+        ValueError: It is empty.
     """
     if not text.strip():
         raise ValueError("question: expected text, got none")
+
+
+def grades_of(chunk_id: str | None, answers: str | None, relevance: str | None) -> dict[str, float]:
+    """Grades of one line by chunk id; `answers` and `relevance` are JSON.
+
+    Raises:
+        ValueError: What answers the question is not told as it should be.
+    """
     if (chunk_id is None) == (answers is None):
         raise ValueError("expected either 'chunk_id' or 'answers', got both or neither")
     ids = json.loads(answers) if answers is not None else [chunk_id]
@@ -137,7 +161,8 @@ def read_csv(path: Path) -> list[JudgedQuestion]:
     try:
         for row in reader:
             text, id_ = row["question"] or "", row["chunk_id"] or ""
-            graded = grades_of(text, id_, None, (row.get("relevance") or "").strip() or None)
+            expect_question(text)
+            graded = grades_of(id_, None, (row.get("relevance") or "").strip() or None)
             found.setdefault(text, {}).update(graded)
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}:{reader.line_num}: {error}") from None
