@@ -1,6 +1,7 @@
 """What every embedder checks: the texts that come in and the vectors that go out."""
 
 import importlib
+import os
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -28,6 +29,23 @@ def require(module: str, extra: str) -> ModuleType:
             f'{module} could not be imported ({error}): run pip install "ragtune[{extra}]"',
             name=module,
         ) from error
+
+
+def openai_server(base_url: str | None, api_key: str | None) -> tuple[str | None, str]:
+    """Address and key of a server that speaks OpenAI's API; None is OpenAI's own.
+
+    Args:
+        base_url: The server, or the environment's OPENAI_BASE_URL.
+        api_key: The key, or the environment's OPENAI_API_KEY; a named server may need none.
+
+    Raises:
+        ValueError: There is no key.
+    """
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+    key = api_key or os.environ.get("OPENAI_API_KEY") or ("none" if url else "")
+    if not key:
+        raise ValueError("api_key: expected a key or OPENAI_API_KEY in the environment")
+    return url, key
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:

@@ -1,13 +1,12 @@
 """Embeddings from any server that speaks OpenAI's API."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ragtune.embed.checks import check_texts, require, unit_rows
+from ragtune.embed.checks import check_texts, openai_server, require, unit_rows
 
 
 class OpenAIEmbedder:
@@ -46,13 +45,10 @@ class OpenAIEmbedder:
             raise ValueError(f"dimensions: expected >= 1, got {dimensions}")
         if batch_size < 1:
             raise ValueError(f"batch_size: expected >= 1, got {batch_size}")
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        key = api_key or os.environ.get("OPENAI_API_KEY") or ("none" if base_url else "")
-        if not key:
-            raise ValueError("api_key: expected a key or OPENAI_API_KEY in the environment")
+        url, key = openai_server(base_url, api_key)
         self._openai = require("openai", "llm")
         self._client: Any = self._openai.OpenAI(
-            api_key=key, base_url=base_url, timeout=timeout_s, max_retries=max_retries
+            api_key=key, base_url=url, timeout=timeout_s, max_retries=max_retries
         )
         self.name = f"openai:{model}"
         self._model = model

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ragtune.embed.checks import require
+from ragtune.embed.checks import openai_server, require
 from ragtune.questions.address import checked_url
 from ragtune.types import ChatAnswer
 
@@ -59,11 +58,8 @@ class OpenAIChat:
             raise ValueError(f"timeout_s: expected > 0, got {timeout_s}")
         if max_retries < 0:
             raise ValueError(f"max_retries: expected >= 0, got {max_retries}")
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        key = api_key or os.environ.get("OPENAI_API_KEY") or ("none" if base_url else "")
-        if not key:
-            raise ValueError("api_key: expected a key or OPENAI_API_KEY in the environment")
-        url = checked_url(base_url or OPENAI, allow_link_local=allow_link_local)
+        url, key = openai_server(base_url, api_key)
+        url = checked_url(url or OPENAI, allow_link_local=allow_link_local)
         self._openai = require("openai", "llm")
         http = self._openai.DefaultHttpxClient(follow_redirects=False, timeout=timeout_s)
         self._client: Any = self._openai.OpenAI(
