@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from ragtune import features
 from ragtune.full_model import Floats, FullModel
 from ragtune.fusion import softmax
 from ragtune.legs import Sources
+from ragtune.report_details import html_table, markdown_table
 
 DEEP = 1_000  # ranks of the frozen vectors that are looked at
 PAIRS = 3  # training pairs that are named for each hit
@@ -61,24 +61,15 @@ class Explanation:
 
     def to_markdown(self) -> str:
         """A table, one row per hit."""
-        heading, *rows = self._cells()
-        lines = [heading, ["---"] * len(heading), *rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+        return markdown_table(*self._table()) + "\n"
 
     def __str__(self) -> str:
         return self.to_markdown()
 
     def _repr_html_(self) -> str:
-        heading, *rows = self._cells()
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in heading)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-            for cells in rows
-        )
-        note = f"<p>trust in stored questions: {self.trust:.2f}</p>"
-        return f"<table><tr>{head}</tr>{body}</table>{note}"
+        return f"{html_table(*self._table())}<p>trust in stored questions: {self.trust:.2f}</p>"
 
-    def _cells(self) -> list[list[str]]:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
         names = list(self.hits[0].legs) if self.hits else []
         rows = [
             [
@@ -92,7 +83,7 @@ class Explanation:
             ]
             for hit in self.hits
         ]
-        return [["rank", "before", "chunk", "score", *names, "base", "stored questions"], *rows]
+        return ["rank", "before", "chunk", "score", *names, "base", "stored questions"], rows
 
 
 def explain(
