@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -59,14 +59,7 @@ class Options:
 
     def to_dict(self) -> dict[str, Any]:
         """The options as what JSON can hold."""
-        return {
-            "strategy": self.strategy,
-            "hyperparameters": dict(self.hyperparameters),
-            "coverage": self.coverage,
-            "seed": self.seed,
-            "sentences": self.sentences,
-            "learning_curve": self.learning_curve,
-        }
+        return asdict(self) | {"hyperparameters": dict(self.hyperparameters)}
 
 
 @dataclass(frozen=True, slots=True)

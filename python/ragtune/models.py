@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -160,9 +159,3 @@ class Models:
         except Exception as error:  # whatever is wrong with a file, it does not serve
             return str(error) or type(error).__name__
         return None
-
-
-def as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of `list` or `get` as what JSON can hold."""
-    parsed: dict[str, Any] = json.loads(json.dumps(row, default=str))
-    return parsed

@@ -151,7 +151,9 @@ class Runs:
         One that was generating is `failed`, and what it has can be resumed; one that was
         training is `generated` again, to be trained anew. Those of jobs are their workers'.
         """
-        left = [run for run in self._store.runs.left_behind() if not self._is_queued(run)]
+        left = self._store.runs.left_behind()
+        queued = {job.id for job in self._store.jobs.list() if not job.has_ended}
+        left = [run for run in left if run["job_id"] not in queued]
         for run in left:
             was = run["status"]
             now = "generated" if was == "training" else "failed"
@@ -175,12 +177,6 @@ class Runs:
         free = {"error": None, "completed_at": None, "job_id": None}
         self._store.runs.move(run_id, run["status"], status, **free)
         return status
-
-    def _is_queued(self, run: Mapping[str, Any]) -> bool:
-        if run["job_id"] is None:
-            return False
-        jobs = {job.id: job for job in self._store.jobs.list()}
-        return run["job_id"] in jobs and not jobs[run["job_id"]].has_ended
 
     def list(self) -> list[dict[str, Any]]:
         """All runs, newest first."""

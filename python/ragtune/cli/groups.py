@@ -27,6 +27,12 @@ def group(app: typer.Typer, name: str, about: str, *lines: str) -> typer.Typer:
     return made
 
 
+def full_id(ids: Iterable[str], start: str) -> str:
+    """The id that begins so, if it is one only; else what was given, for who looks it up."""
+    found = [id_ for id_ in ids if id_.startswith(start)]
+    return found[0] if len(found) == 1 else start
+
+
 def plain(value: Any) -> Any:
     """A value as what JSON can hold: times as ISO 8601."""
     return json.loads(json.dumps(value, default=lambda x: getattr(x, "isoformat", x.__str__)()))

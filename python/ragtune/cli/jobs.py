@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from ragtune.cli import options, output
-from ragtune.cli.groups import group, plain, show_facts, show_rows
+from ragtune.cli.groups import full_id, group, plain, show_facts, show_rows
 from ragtune.cli.options import AsJson, MemoryPath, examples
 
 JobId: TypeAlias = Annotated[str, typer.Argument(help="Id of a job; see ragtune jobs list.")]
@@ -128,6 +128,4 @@ def worker(
 
 
 def _full(opened: Any, start: str) -> str:
-    """The id that begins so, if it is one only."""
-    found = [job.id for job in opened.jobs.list() if job.id.startswith(start)]
-    return str(found[0]) if len(found) == 1 else start
+    return full_id((job.id for job in opened.jobs.list()), start)

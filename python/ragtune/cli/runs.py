@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from ragtune.cli import options, output
-from ragtune.cli.groups import group, plain, show_facts, show_rows
+from ragtune.cli.groups import full_id, group, plain, show_facts, show_rows
 from ragtune.cli.learning import Strategy
 from ragtune.cli.options import AsJson, MemoryPath, examples
 
@@ -61,7 +61,7 @@ def show(
 ) -> None:
     """Show a run: a sample of its pairs, questions per chunk, what it covers, its metrics."""
     with options.open_memory(memory) as opened:
-        run = opened.runs.detail(_full(opened.runs.list(), run_id))
+        run = opened.runs.detail(full_id((run["id"] for run in opened.runs.list()), run_id))
     if as_json:
         output.print_json(plain(run))
         return
@@ -87,7 +87,7 @@ def train(
     """Learn from a run that is generated, with the pairs of all completed runs."""
     m = options.option_for(memory)
     with options.open_memory(memory) as opened, output.progress(as_json=as_json) as seen:
-        full = _full(opened.runs.list(), run_id)
+        full = full_id((run["id"] for run in opened.runs.list()), run_id)
         if background:
             job_id = opened.jobs.train(full, strategy=strategy, seed=seed)
             if as_json:
@@ -149,9 +149,3 @@ def _tell(enabled: bool, then: str, as_json: bool) -> None:
     else:
         used = "what was learned" if enabled else "the frozen embeddings"
         output.show(f"Searches use {used}.", then)
-
-
-def _full(rows: list[dict[str, object]], start: str) -> str:
-    """The id that begins so, if it is one only."""
-    found = [str(row["id"]) for row in rows if str(row["id"]).startswith(start)]
-    return found[0] if len(found) == 1 else start
