@@ -122,7 +122,7 @@ class Reader {
 
   void hand_over(const AnswerSink& sink) const {
     bool any_list = false, any_asks = false, cut_is_asked = false;
-    std::size_t phrases = 0;  // lines that are no statement
+    std::size_t phrases = 0;         // lines that are no statement
     std::array<bool, 256> asking{};  // kinds of which a line asks
     for (const Line& line : lines_) {
       const bool states = is_statement(line.text);
