@@ -165,8 +165,8 @@ void walk(const Graph& graph, const Rows& rows, const QueryCode& query, std::siz
   seen.reset(here.size());
   pool.reset(breadth);
   pool.offer(start.score, start.slot);
-  seen.insert(start.slot);
-  seen.note(&start.slot, 1);
+  for (const Slot slot : {start.slot, scratch.hidden.value_or(start.slot)})
+    if (seen.insert(slot)) seen.note(&slot, 1);
   Slot candidates[MAX_DEGREE + WIDTH];
   float scores[WIDTH];
   for (Slot slot; pool.next(slot);) {

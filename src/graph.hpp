@@ -9,6 +9,7 @@
 // with all 8 bits, and the best of it with the vectors themselves by whoever called.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "rows.hpp"
@@ -93,6 +94,7 @@ class Seen {
 
 // What one thread needs for walks. Keep it: it grows to the size of the graph.
 struct Scratch {
+  std::optional<Slot> hidden;  // a slot of the walked layer that is passed by, as if not there
   Pool pool;
   Seen seen;
   QueryCode query;

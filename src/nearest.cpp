@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
-#include <random>
+#include <numeric>
 
 #include "parallel.hpp"
 
@@ -11,8 +10,7 @@ namespace ragtune {
 namespace {
 
 constexpr std::size_t CALIBRATED_K = 10;
-constexpr std::ptrdiff_t QUESTIONS = 256;
-constexpr std::size_t NEIGHBOURS = 32;  // that a question is drawn from
+constexpr std::size_t QUESTIONS = 512;
 constexpr std::size_t BREADTHS[] = {10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
 constexpr double ENOUGH = 0.9999;
 constexpr std::size_t ROWS_PER_STEP = 40;  // that a scan scores while a walk follows one slot
@@ -21,25 +19,49 @@ constexpr std::size_t ROWS_PER_STEP = 40;  // that a scan scores while a walk fo
 // long as the error that codes usually make could have brought them behind the k-th.
 std::size_t rescored(std::size_t k) { return k + 4 + k / 4; }
 
-// Standard normal by Box and Muller: the library's distributions differ between platforms.
-float normal(std::mt19937_64& random) {
-  const auto uniform = [&] { return (double(random() >> 11) + 1) * 0x1p-53; };
-  const double radius = std::sqrt(-2 * std::log(uniform()));
-  return float(radius * std::cos(2 * std::numbers::pi * uniform()));
+// What a calibration asks: rows of the index, or questions that are none.
+struct Questions {
+  MatrixView vectors;
+  std::vector<std::uint32_t> rows;  // of the vectors; empty if they are not in the index
+};
+
+// Rows that are in the lowest layer alone, so that no walk begins there.
+std::vector<std::uint32_t> questions_among(const Graph& graph, const Rows& rows,
+                                           const Allowed& allowed) {
+  std::vector<bool> above(rows.size());
+  if (graph.layers.size() > 1)
+    for (std::size_t slot = 0; slot < graph.layers[1].size(); ++slot)
+      above[graph.layers[1].row_of(Slot(slot))] = true;
+  std::vector<std::uint32_t> fitting;
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    if (!above[row] && allowed(std::uint32_t(row))) fitting.push_back(std::uint32_t(row));
+  const std::size_t count = std::min(fitting.size(), QUESTIONS);
+  for (std::size_t i = 0; i < count; ++i) fitting[i] = fitting[i * fitting.size() / count];
+  fitting.resize(count);
+  return fitting;
 }
 
-// A draw from the normal distribution that a row's neighbours have: as far from them as a vector
-// that is new to the index, in the directions in which they differ.
-void draw_near(const Rows& rows, const std::vector<Hit>& hits, std::mt19937_64& random,
-               float* question) {
-  const auto d = std::ptrdiff_t(rows.dimensions());
-  RowMajor<float> near(std::ssize(hits), d);
-  for (std::ptrdiff_t i = 0; i < near.rows(); ++i)
-    rows.copy_vector(hits[std::size_t(i)].row, near.row(i).data());
-  const Eigen::RowVectorXf mean = near.colwise().mean();
-  Eigen::RowVectorXf weights(near.rows());
-  for (float& weight : weights) weight = normal(random) / std::sqrt(float(near.rows()));
-  Eigen::Map<Eigen::RowVectorXf>(question, d) = mean + weights * (near.rowwise() - mean);
+// The k best scores of each question, without itself.
+RowMajor<float> exact_scores(const Rows& rows, const Questions& questions, const Allowed& allowed,
+                             std::size_t k, int num_threads) {
+  const bool inside = !questions.rows.empty();
+  const auto nq = questions.vectors.rows(), columns = std::ptrdiff_t(k + inside);
+  Ranking exact{RowMajor<float>::Zero(nq, columns),
+                RowMajor<std::int64_t>::Constant(nq, columns, -1)};
+  exact_scan(rows, questions.vectors, allowed, columns, num_threads, exact);
+  if (!inside) return exact.scores;
+  RowMajor<float> scores(nq, std::ptrdiff_t(k));
+  for (std::ptrdiff_t q = 0; q < nq; ++q)
+    for (std::ptrdiff_t i = 0, to = 0; to < std::ptrdiff_t(k); ++i)
+      if (exact.rows(q, i) != questions.rows[std::size_t(q)]) scores(q, to++) = exact.scores(q, i);
+  return scores;
+}
+
+// What is as close as the last of the exact ones is right, too: rows may be alike.
+std::size_t right_among(const std::vector<Hit>& hits, float last) {
+  return std::size_t(std::count_if(hits.begin(), hits.end(), [&](const Hit& hit) {
+    return hit.score >= last - 1e-6f * std::abs(last);
+  }));
 }
 
 }  // namespace
@@ -91,55 +113,54 @@ std::optional<std::size_t> Calibration::ef_for(double recall, std::size_t k) con
   return std::nullopt;
 }
 
-Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
-                      int num_threads) {
-  const auto n = std::ptrdiff_t(rows.size()), d = std::ptrdiff_t(rows.dimensions());
-  const std::ptrdiff_t count = std::min(n, QUESTIONS);
-  RowMajor<float> questions(count, d);
-  std::vector<Hit> hits;
-  Scratch scratch;
-  std::mt19937_64 random(std::uint64_t{0});
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    float* question = questions.row(i).data();
-    rows.copy_vector(std::size_t(i * (n / count)), question);
-    nearest(graph, rows, question, NEIGHBOURS, 4 * NEIGHBOURS, allowed, scratch, hits);
-    if (!hits.empty()) draw_near(rows, hits, random, question);
-  }
-  return calibrate(graph, rows, allowed, MatrixView(questions.data(), count, d), num_threads);
-}
+namespace {
 
-Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
-                      MatrixView queries, int num_threads) {
-  const auto k = std::min(CALIBRATED_K, allowed.among(rows.size()));
-  const auto columns = std::ptrdiff_t(k);
-  Ranking exact{RowMajor<float>::Zero(queries.rows(), columns),
-                RowMajor<std::int64_t>::Constant(queries.rows(), columns, -1)};
-  exact_scan(rows, queries, allowed, std::int64_t(k), num_threads, exact);
+Calibration calibrated(const Graph& graph, const Rows& rows, const Allowed& allowed,
+                       const Questions& questions, int num_threads) {
+  const bool inside = !questions.rows.empty();
+  const MatrixView& vectors = questions.vectors;
   Calibration measured{rows.size(), {}};
-  std::vector<std::size_t> found(std::size_t(queries.rows()));
+  const std::size_t k = std::min(CALIBRATED_K, allowed.among(rows.size()) - inside);
+  if (k == 0 || vectors.rows() == 0) return measured;
+  const RowMajor<float> exact = exact_scores(rows, questions, allowed, k, num_threads);
+  std::vector<std::size_t> right(std::size_t(vectors.rows()));
   for (const std::size_t ef : BREADTHS) {
     parallel_for(
-        queries.rows(),
+        vectors.rows(),
         [&](std::ptrdiff_t q) {
           thread_local Scratch scratch;
           thread_local std::vector<Hit> hits;
-          nearest(graph, rows, queries.data() + q * queries.cols(), k, ef, allowed, scratch, hits);
-          // What is as close as the last of the exact ones is right, too: rows may be alike.
-          const float last = exact.scores(q, columns - 1);
-          found[std::size_t(q)] =
-              std::size_t(std::count_if(hits.begin(), hits.end(), [&](const Hit& hit) {
-                return hit.score >= last - 1e-6f * std::abs(last);
-              }));
+          scratch.hidden.reset();
+          if (inside) scratch.hidden = questions.rows[std::size_t(q)];
+          nearest(graph, rows, vectors.row(q).data(), k, ef, allowed, scratch, hits);
+          right[std::size_t(q)] = right_among(hits, exact(q, std::ptrdiff_t(k) - 1));
         },
         num_threads, 8);
-    std::size_t right = 0;
-    for (const std::size_t one : found) right += one;
-    const double recall = double(right) / double(queries.rows() * columns);
+    const double found = std::accumulate(right.begin(), right.end(), 0.0);
+    const double recall = found / double(vectors.rows() * std::ptrdiff_t(k));
     const double before = measured.points.empty() ? 0.0 : measured.points.back().recall;
     measured.points.push_back({ef, std::max(recall, before)});
     if (recall >= ENOUGH) break;
   }
   return measured;
+}
+
+}  // namespace
+
+Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
+                      int num_threads) {
+  std::vector<std::uint32_t> among = questions_among(graph, rows, allowed);
+  const auto d = std::ptrdiff_t(rows.dimensions());
+  RowMajor<float> vectors(std::ssize(among), d);
+  for (std::size_t i = 0; i < among.size(); ++i)
+    rows.copy_vector(among[i], vectors.row(std::ptrdiff_t(i)).data());
+  const MatrixView view(vectors.data(), vectors.rows(), d);
+  return calibrated(graph, rows, allowed, {view, std::move(among)}, num_threads);
+}
+
+Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
+                      MatrixView queries, int num_threads) {
+  return calibrated(graph, rows, allowed, {queries, {}}, num_threads);
 }
 
 }  // namespace ragtune

@@ -32,7 +32,7 @@ struct Calibration {
   std::optional<std::size_t> ef_for(double recall, std::size_t k) const;
 };
 
-// Questions are drawn from the normal distributions that rows and their neighbours have.
+// Rows are the questions, each as if it were not in the graph: the walk passes it by.
 Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,
                       int num_threads);
 Calibration calibrate(const Graph& graph, const Rows& rows, const Allowed& allowed,

@@ -117,8 +117,8 @@ class Index:
     ) -> dict[int, float]:
         """Measure which breadth of search gives which recall@10, and choose by it from now on.
 
-        An "hnsw" index does so by itself whenever it has doubled, with questions made from its
-        own vectors (points between neighbours). Real queries (nq, d) make it more faithful.
+        An "hnsw" index does so by itself whenever it has doubled: it looks for vectors of its own
+        by walks that pass them by, as if they were new. Real queries (nq, d) are more faithful.
 
         Returns:
             The recall measured at each `ef_search`; empty for a "flat" index.
