@@ -18,6 +18,39 @@ struct Found {
   std::uint32_t document;
 };
 
+constexpr std::size_t SIDE_BY_SIDE = 8;
+
+// The places of SIDE_BY_SIDE documents among `count` > 0 ascending ones, NONE where they are not
+// there; document(i) is the one at place i. The processor waits for the memory of all of them at
+// once, and no branch is guessed wrong.
+template <class DocumentAt>
+void look_up(std::uint32_t count, DocumentAt document, const std::uint32_t* wanted,
+             std::uint32_t* places) {
+  std::uint32_t at[SIDE_BY_SIDE] = {};
+  while (count > 1) {
+    const std::uint32_t half = count / 2;
+    for (std::size_t i = 0; i < SIDE_BY_SIDE; ++i)
+      at[i] += half * std::uint32_t(document(at[i] + half - 1) < wanted[i]);
+    count -= half;
+  }
+  for (std::size_t i = 0; i < SIDE_BY_SIDE; ++i)
+    places[i] = document(at[i]) == wanted[i] ? at[i] : NONE;
+}
+
+// Calls fn(i, place) for the place of each wanted(i), i in [0, many), that is there.
+template <class DocumentAt, class Wanted, class Fn>
+void look_up_each(std::uint32_t count, DocumentAt document, std::size_t many, Wanted wanted,
+                  Fn fn) {
+  if (count == 0) return;
+  for (std::size_t i = 0; i < many; i += SIDE_BY_SIDE) {
+    std::uint32_t asked[SIDE_BY_SIDE], places[SIDE_BY_SIDE];
+    for (std::size_t j = 0; j < SIDE_BY_SIDE; ++j) asked[j] = wanted(std::min(i + j, many - 1));
+    look_up(count, document, asked, places);
+    for (std::size_t j = 0; j < SIDE_BY_SIDE && i + j < many; ++j)
+      if (places[j] != NONE) fn(i + j, places[j]);
+  }
+}
+
 struct List {
   const Packed* postings;
   const std::uint16_t* counts;
@@ -43,18 +76,6 @@ struct List {
       step = before ? step - half : half - 1;
     }
     return from;
-  }
-
-  // The posting of a document in the window, or NONE. Without branches to be guessed wrong.
-  std::uint32_t find(std::uint32_t document) const {
-    if (begin == end) return NONE;
-    std::uint32_t at = begin, count = end - begin;
-    while (count > 1) {
-      const std::uint32_t half = count / 2;
-      at += half * std::uint32_t(document_of(postings[at + half - 1]) < document);
-      count -= half;
-    }
-    return document_of(postings[at]) == document ? at : NONE;
   }
 
   double count(std::uint32_t p) const {

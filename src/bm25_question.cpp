@@ -32,24 +32,8 @@ Question question(const Bm25State& state, const Weights& weights, std::vector<Te
 
 namespace {
 
-constexpr std::size_t SIDE_BY_SIDE = 8;
 constexpr std::size_t MOST_DOCUMENTS = 0xFFFF;  // that marks can tell apart
 constexpr std::size_t LOOKUP = 12;  // postings are read in the time in which one is looked up
-
-// The places of SIDE_BY_SIDE documents in a list that is not empty, NONE where it lacks them. The
-// processor waits for the memory of all of them at once, and no branch is guessed wrong.
-void look_up(std::span<const std::uint16_t> list, const std::uint16_t* documents,
-             std::uint32_t* places) {
-  std::uint32_t at[SIDE_BY_SIDE] = {};
-  for (auto count = std::uint32_t(list.size()); count > 1;) {
-    const std::uint32_t half = count / 2;
-    for (std::size_t i = 0; i < SIDE_BY_SIDE; ++i)
-      at[i] += half * std::uint32_t(list[at[i] + half - 1] < documents[i]);
-    count -= half;
-  }
-  for (std::size_t i = 0; i < SIDE_BY_SIDE; ++i)
-    places[i] = list[at[i]] == documents[i] ? at[i] : NONE;
-}
 
 // Calls fn(i, place) for the place in a list of each documents[i] that it has. `marks` are 0 for
 // each document of the segment, before and after.
@@ -61,15 +45,9 @@ void for_each_found(std::span<const std::uint16_t> list, std::span<const std::ui
       if (const std::uint16_t mark = marks[list[place]]) fn(mark - 1u, place);
     return;
   }
-  for (std::size_t i = 0; i < documents.size(); i += SIDE_BY_SIDE) {
-    std::uint16_t asked[SIDE_BY_SIDE];
-    std::uint32_t places[SIDE_BY_SIDE];
-    for (std::size_t j = 0; j < SIDE_BY_SIDE; ++j)
-      asked[j] = documents[std::min(i + j, documents.size() - 1)];
-    look_up(list, asked, places);
-    for (std::size_t j = 0; j < SIDE_BY_SIDE && i + j < documents.size(); ++j)
-      if (places[j] != NONE) fn(i + j, places[j]);
-  }
+  look_up_each(
+      std::uint32_t(list.size()), [&](std::uint32_t place) { return list[place]; },
+      documents.size(), [&](std::size_t i) { return documents[i]; }, fn);
 }
 
 // Adds the scores of some documents of segment s to sums, each in the order of the terms.

@@ -236,8 +236,11 @@ void Search::for_each_posting(List& list, Fn fn) {
   const auto& found = scratch_.found;
   list.enter(start_);
   if (list.end - list.begin > LOOKUP * found.size()) {
-    for (std::size_t i = 0; i < found.size(); ++i)
-      if (const std::uint32_t p = list.find(found[i].document); p != NONE) fn(i, p);
+    const Packed* const window = list.postings + list.begin;
+    look_up_each(
+        list.end - list.begin, [&](std::uint32_t p) { return document_of(window[p]); },
+        found.size(), [&](std::size_t i) { return found[i].document; },
+        [&](std::size_t i, std::uint32_t p) { fn(i, list.begin + p); });
     return;
   }
   std::uint16_t* const marks = scratch_.marks.data();
