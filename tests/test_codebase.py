@@ -23,7 +23,8 @@ TEXTS = sorted(
 # fmt: off
 LAYERS = [
     {"types", "events"},
-    {"arrays", "inputs", "calibration", "lesson", "filters", "sentences"},
+    {"arrays", "inputs", "calibration", "lesson", "filters", "sentences",
+     "side_by_side"},
     {"store", "embed", "questions", "evaluation", "index", "files", "legs",
      "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
@@ -42,7 +43,7 @@ NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategi
            "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model",
            "model", "model_file", "memory", "learning", "measuring", "questions",
            "report_details", "calibration", "registry", "chunk_index", "chunk_words",
-           "chunk_parts", "files", "cli"}
+           "chunk_parts", "files", "side_by_side", "cli"}
 # fmt: on
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragtune import _core
-from ragtune.legs import DEPTH, Legs, Lexical, Matrix, Questions, Sources, gather, propose, union
+from ragtune.legs import Legs, Lexical, Matrix, Questions, Sources, gather, propose, union
 
 TEXTS = [
     "a red kettle boils",
@@ -70,7 +70,7 @@ def test_matrix_scores_are_cosines_and_nothing_for_padding():
 
 def test_each_searching_leg_proposes_and_phrases_only_score():
     asked = Questions(unit(2, seed=1), unit(2, seed=2), ["red kettle", "Äpfel"])
-    found = propose(sources(), asked, 3)
+    found = propose(sources(), asked, depth=3)
     assert len(found) == 4  # dense, adapted, words, characters
     corpus = unit(6)
     for own, queries in zip(found, (asked.frozen, asked.adapted), strict=False):
@@ -90,8 +90,24 @@ def test_legs_that_are_missing_propose_nothing(texts, adapted, count):
 
 
 def test_a_corpus_smaller_than_the_depth_is_proposed_whole():
-    found = union(propose(sources(3), Questions(unit(2, seed=1)), DEPTH))
+    found = union(propose(sources(3), Questions(unit(2, seed=1))))
     np.testing.assert_array_equal(found, [[0, 1, 2]] * 2)
+
+
+def test_a_question_alone_gets_what_it_gets_among_others(monkeypatch):
+    """Alone, its legs run side by side."""
+    monkeypatch.setattr("ragtune._core.thread_count", lambda: 2)
+    own = sources(parts=(unit(5, seed=3), np.array([0, 0, 2, 4, 4])))
+    memory = _core.QuestionMemory(unit(2, seed=4), np.array([1, 2]), None, None)
+    frozen, adapted, texts = unit(2, seed=1), unit(2, seed=2), ["red kettle", "Äpfel"]
+    together = Questions(frozen, adapted, texts)
+    rows = union(propose(own, together, memory))
+    legs = gather(own, together, rows, memory)
+    for q in range(2):
+        alone = Questions(frozen[q : q + 1], adapted[q : q + 1], texts[q : q + 1])
+        np.testing.assert_array_equal(union(propose(own, alone, memory))[0], rows[q])
+        for name, scores in gather(own, alone, rows[q : q + 1], memory).scores.items():
+            np.testing.assert_array_equal(scores[0], legs.scores[name][q])
 
 
 def test_every_leg_scores_every_candidate():
@@ -101,10 +117,10 @@ def test_every_leg_scores_every_candidate():
     asked = Questions(unit(2, seed=1), unit(2, seed=2), ["red kettle", "日本語"])
     rows = np.array([[0, 1, 2, 3], [2, 4, 5, -1]])
     legs = gather(own, asked, rows, memory)
-    assert list(legs.scores) == [
+    assert set(legs.scores) == {
         *("dense", "adapted", "words", "phrases", "characters"),
         *("part", "adapted_part", "memory"),
-    ]
+    }
     for name, index in own.lexical.indexes.items():
         np.testing.assert_array_equal(legs.scores[name], index.score(asked.texts, rows))
     assert legs.scores["words"][1].max() == 0 or legs.scores["words"][1].argmax() == 3

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ragtune import _core
 from ragtune.fusion import Fusion
-from ragtune.legs import DEPTH, Legs, Questions, Sources, gather, propose, threads, union, within
+from ragtune.legs import Legs, Questions, Sources, gather, propose, union
 from ragtune.lesson import Lesson
 
 Floats = NDArray[np.float32]
@@ -65,16 +65,13 @@ class FullModel:
         """Candidates of unit-length queries (nq, d) and what every leg says of them."""
         adapted = None if self.adapter.is_identity else self.adapter.apply(frozen)
         questions = Questions(frozen, adapted, texts)
-        proposals = propose(sources, questions, DEPTH)
-        if self.memory is not None:
-            asked = self.memory.propose(frozen, DEPTH, num_threads=threads(len(frozen)))
-            proposals.append(within(sources, asked))
-        return gather(sources, questions, union(proposals), self.memory)
+        rows = union(propose(sources, questions, self.memory))
+        return gather(sources, questions, rows, self.memory)
 
     def safe_legs(self, sources: Sources, frozen: Floats, texts: list[str] | None) -> Legs:
         """What the baseline needs: nothing that was learned."""
         questions = Questions(frozen, None, texts)
-        return gather(sources, questions, union(propose(sources, questions, DEPTH)))
+        return gather(sources, questions, union(propose(sources, questions)))
 
     def rank(
         self, sources: Sources, frozen: Floats, texts: list[str] | None, k: int, *, learned: bool

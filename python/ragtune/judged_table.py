@@ -91,7 +91,7 @@ def tabulate(
 ) -> Table:
     """Candidates of every judged question, out of fold; the seen slice first."""
     everyone = Questions(data.queries, texts=data.query_texts)
-    found = propose(sources, everyone, DEPTH)
+    found = propose(sources, everyone)
     blocks = [_legs(data, sources, part, found, with_memory) for part in slices]
     legs = _stacked([leg for block in blocks for leg in block])
     queries = np.concatenate([part.queries for part in slices])

@@ -9,14 +9,16 @@ of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune.side_by_side import side_by_side
 
 DEPTH = 40  # candidates that each searching leg proposes
 
@@ -127,18 +129,40 @@ def union(proposals: Sequence[Rows]) -> Rows:
     return _core.united(own, num_threads=threads(len(own[0])))
 
 
-def propose(sources: Sources, questions: Questions, depth: int = DEPTH) -> list[Rows]:
+Call = Callable[[], Any]
+
+
+def propose(
+    sources: Sources,
+    questions: Questions,
+    memory: _core.QuestionMemory | None = None,
+    *,
+    depth: int = DEPTH,
+) -> list[Rows]:
     """Rows (nq, depth) of the best of each leg that searches; phrases only score."""
-    many = threads(len(questions.frozen))
-    found = [sources.vectors.search(questions.frozen, depth)[1]]
-    if questions.adapted is not None:
-        found.append(sources.vectors.search(questions.adapted, depth)[1])
-    if sources.lexical is not None and questions.texts is not None:
-        for name in ("words", "characters"):
-            index = sources.lexical.indexes[name]
-            own = index.search(questions.texts, depth, ids=sources.allowed, num_threads=many)
-            found.append(own[1])
-    return found
+    frozen, adapted, texts = questions.frozen, questions.adapted, questions.texts
+    many = threads(len(frozen))
+    near: list[Call] = [lambda: sources.vectors.search(frozen, depth)[1]]
+    if adapted is not None:
+        near.append(lambda: sources.vectors.search(adapted, depth)[1])
+    said: list[Call] = []
+    if sources.lexical is not None and texts is not None:
+        words, characters = (sources.lexical.indexes[name] for name in ("words", "characters"))
+        how: dict[str, Any] = {"ids": sources.allowed, "num_threads": many}
+        near.append(lambda: words.search(texts, depth, **how)[1])
+        said.append(lambda: characters.search(texts, depth, **how)[1])
+    if memory is not None:
+        said.append(lambda: within(sources, memory.propose(frozen, depth, num_threads=many)))
+    return _all(near, said, len(frozen))
+
+
+def _all(some: Sequence[Call], others: Sequence[Call], queries: int) -> list[Any]:
+    """What all calls return, in order; for a single query the two lots at once."""
+    lots = [lambda: [call() for call in some], lambda: [call() for call in others]]
+    if queries == 1 and some and others:
+        first, second = side_by_side(*lots)
+        return first + second
+    return lots[0]() + lots[1]()
 
 
 def within(sources: Sources, rows: Rows) -> Rows:
@@ -156,19 +180,25 @@ def gather(
 ) -> Legs:
     """What every leg that there is says of the candidates `rows`."""
     frozen, adapted, many = questions.frozen, questions.adapted, threads(len(rows))
-    scores = {"dense": sources.vectors.score(frozen, rows)}
+    near: dict[str, Call] = {"dense": lambda: sources.vectors.score(frozen, rows)}
+    said: dict[str, Call] = {}
     if adapted is not None:
-        scores["adapted"] = sources.vectors.score(adapted, rows)
+        near["adapted"] = lambda: sources.vectors.score(adapted, rows)
+    if sources.parts is not None:
+        parts = sources.parts
+        near["part"] = lambda: parts.best(frozen, rows, num_threads=many)
+        if adapted is not None:
+            near["adapted_part"] = lambda: parts.best(adapted, rows, num_threads=many)
     if sources.lexical is not None and questions.texts is not None:
         for name, index in sources.lexical.indexes.items():
-            scores[name] = index.score(questions.texts, rows, num_threads=many)
-    if sources.parts is not None:
-        scores["part"] = _or(sources.parts.best(frozen, rows, num_threads=many), scores["dense"])
-        if adapted is not None:
-            own = sources.parts.best(adapted, rows, num_threads=many)
-            scores["adapted_part"] = _or(own, scores["adapted"])
+            said[name] = partial(index.score, questions.texts, rows, num_threads=many)
     if memory is not None:
-        scores["memory"] = memory.likeness(frozen, questions.texts, rows, num_threads=many)
+        said["memory"] = lambda: memory.likeness(frozen, questions.texts, rows, num_threads=many)
+    names = [*near, *said]
+    scores = dict(zip(names, _all([*near.values()], [*said.values()], len(rows)), strict=True))
+    for part, whole in (("part", "dense"), ("adapted_part", "adapted")):
+        if part in scores:
+            scores[part] = _or(scores[part], scores[whole])
     return Legs(rows, scores)
 
 
