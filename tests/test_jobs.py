@@ -173,6 +173,18 @@ def test_a_job_is_trained_in_a_process_of_its_own_and_its_model_is_published(mem
     assert children() == []
 
 
+def test_a_child_needs_no_embedder_of_the_callers(memory):
+    """It once failed twice for want of it, and what was learned was the safe last attempt's."""
+    told = []
+    job_id = memory.jobs.train(fill(memory), progress=lambda *counts: told.append(counts))
+    assert told[0] == (60, 60)
+    memory.jobs.start_worker()
+    job = memory.jobs.wait(job_id, timeout_s=120, progress=lambda *counts: told.append(counts))
+    assert (job.status, job.attempts, job.error) == ("ready", 1, None)
+    assert memory.models.get(1)["options"]["strategy"] == "auto"
+    assert told[-1] == (job.progress["done"], job.progress["total"])
+
+
 def test_a_child_that_fails_is_tried_three_times_the_last_one_safely(memory):
     run_id = fill(memory)
     job_id = memory.jobs.train(run_id, strategy="mlp")

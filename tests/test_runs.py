@@ -109,6 +109,27 @@ def test_a_run_that_is_not_generated_is_not_trained(memory):
         memory.runs.train("nothing")
 
 
+def test_a_run_is_started_on_the_pairs_that_are_there(memory):
+    with pytest.raises(ValueError, match="pairs: expected at least one, got none"):
+        memory.runs.start()
+    fill(memory, run=False)
+    run = memory.runs.get(memory.runs.start())
+    assert (run["status"], run["pair_count"]) == ("generated", 60)
+
+
+def test_the_result_of_a_completed_run_is_what_its_training_returned(memory):
+    run_id = fill(memory)
+    with pytest.raises(ValueError, match="expected it completed, got generated"):
+        memory.runs.result(run_id)
+    trained = memory.runs.train(run_id, **RIDGE)
+    assert memory.runs.result(run_id) == trained
+    if trained.promoted:
+        memory.models.roll_back()
+    memory.models.delete(trained.version)
+    with pytest.raises(ValueError, match="expected it to have a model, which was deleted"):
+        memory.runs.result(run_id)
+
+
 def test_a_completed_run_is_not_trained_again(memory):
     run_id = fill(memory)
     memory.runs.train(run_id, **RIDGE)
