@@ -4,7 +4,6 @@ from datetime import timedelta
 import pytest
 from conftest import HashEmbedder, fill
 
-import ragtune
 from ragtune.store import Outcome, content_key
 from ragtune.store.database import now
 from ragtune.types import Pair
@@ -71,9 +70,9 @@ def test_detail_shows_a_sample_questions_per_chunk_and_coverage(memory):
     assert (detail["questions_per_chunk"], detail["coverage"]) == (1.0, 80.0)
 
 
-def test_only_new_and_changed_chunks_are_asked_about(tmp_path):
+def test_only_new_and_changed_chunks_are_asked_about(tmp_path, open_memory):
     """1,000 chunks trained, 100 added, 50 changed, 50 deleted: 150 to ask, the living to learn."""
-    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
+    with open_memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
         ids = [f"c{i}" for i in range(1000)]
         memory.add([f"text {i}" for i in range(1000)], ids=ids)
         assert memory.runs.new_chunks() == 1000
@@ -215,8 +214,8 @@ def test_runs_that_a_killed_process_left_are_found(memory):
     assert memory.runs.get(training)["status"] == "completed"
 
 
-def test_a_training_that_was_killed_is_found(tmp_path):
-    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder()) as memory:
+def test_a_training_that_was_killed_is_found(tmp_path, open_memory):
+    with open_memory(tmp_path / "m", embedder=HashEmbedder()) as memory:
         run_id = fill(memory)
         child = os.fork()
         if child == 0:
