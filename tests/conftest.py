@@ -2,6 +2,7 @@ import hashlib
 import os
 import uuid
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,14 @@ def store_url(request):
 
 
 @pytest.fixture
-def memory(tmp_path, embedder, store_url):
-    with ragtune.Memory(tmp_path / "memory", embedder=embedder, store=store_url) as opened:
+def open_memory(store_url):
+    """`Memory`, whose arguments a test may choose, in each of both databases."""
+    return partial(ragtune.Memory, store=store_url)
+
+
+@pytest.fixture
+def memory(tmp_path, embedder, open_memory):
+    with open_memory(tmp_path / "memory", embedder=embedder) as opened:
         yield opened
 
 

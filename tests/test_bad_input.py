@@ -210,17 +210,17 @@ def test_memory(memory, call, error, message):
 
 
 @pytest.mark.parametrize("embedder", [3, object(), [1, 2]])
-def test_unknown_embedder(tmp_path, embedder):
-    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+def test_unknown_embedder(tmp_path, embedder, open_memory):
+    with open_memory(tmp_path / "m", embedder=embedder) as memory:
         with pytest.raises(TypeError, match="embedder: expected"):
             memory.add(["x"])
         assert len(memory) == 0
 
 
 @pytest.mark.parametrize("owner", ["", "x" * 129])
-def test_owner(tmp_path, owner):
+def test_owner(tmp_path, owner, open_memory):
     with pytest.raises(ValueError, match="owner: expected 1 to 128 characters"):
-        ragtune.Memory(tmp_path / "m", owner=owner)
+        open_memory(tmp_path / "m", owner=owner)
 
 
 def test_a_file_is_no_memory(tmp_path):

@@ -42,19 +42,35 @@ def vector(text):
 def made(tmp_path_factory):
     """A memory of N chunks without an index file."""
     folder = tmp_path_factory.mktemp("made") / "m"
-    texts = [f"text {i}" for i in range(N)]
-    with ragtune.Memory(folder, embedder=Small()) as memory:
-        memory.add(texts, ids=texts)
+    fill(folder)
     return folder
 
 
 @pytest.fixture
-def folder(made, tmp_path):
+def sqlite_folder(made, tmp_path):
+    """For what is about files: the store is one of them, and nothing here is about it."""
     return shutil.copytree(made, tmp_path / "m")
 
 
+@pytest.fixture
+def folder(request, tmp_path, store_url, monkeypatch):
+    if store_url is None:
+        return request.getfixturevalue("sqlite_folder")
+    monkeypatch.setenv("RAGTUNE_STORE", store_url)
+    fill(tmp_path / "m")
+    return tmp_path / "m"
+
+
 def opened(folder, **kwargs):
-    return ragtune.Memory(folder, embedder=Small(), **kwargs)
+    """The memory of a folder, in other processes, too."""
+    store = os.environ.get("RAGTUNE_STORE")
+    return ragtune.Memory(folder, embedder=Small(), store=store, **kwargs)
+
+
+def fill(folder):
+    texts = [f"text {i}" for i in range(N)]
+    with opened(folder) as memory:
+        memory.add(texts, ids=texts)
 
 
 def index_files(folder):
@@ -146,10 +162,10 @@ def test_closing_saves_what_would_take_long_to_catch_up(folder):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty", "text", "model"])
-def test_damaged_file_is_a_warning_and_built_anew(folder, damage):
-    with opened(folder) as memory:
+def test_damaged_file_is_a_warning_and_built_anew(sqlite_folder, damage):
+    with opened(sqlite_folder) as memory:
         memory.search("x")
-    (path,) = index_files(folder)
+    (path,) = index_files(sqlite_folder)
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 2] ^= 1
     if damage == "model":
@@ -160,56 +176,56 @@ def test_damaged_file_is_a_warning_and_built_anew(folder, damage):
                 damage
             ]
         )
-    with opened(folder) as memory:
+    with opened(sqlite_folder) as memory:
         with pytest.warns(RuntimeWarning, match="damaged and is built anew.*nothing is lost") as w:
             memory.search("x")
         assert str(path) in str(w[0].message)
         assert w[0].filename == __file__
         assert is_right(memory)
-    with opened(folder) as memory:
+    with opened(sqlite_folder) as memory:
         assert is_right(memory)  # and no warning
 
 
-def test_file_that_cannot_be_read_is_a_warning(folder):
-    with opened(folder) as memory:
+def test_file_that_cannot_be_read_is_a_warning(sqlite_folder):
+    with opened(sqlite_folder) as memory:
         memory.search("x")
-    (path,) = index_files(folder)
+    (path,) = index_files(sqlite_folder)
     path.unlink()
     path.symlink_to(path.name)
-    with opened(folder) as memory:
+    with opened(sqlite_folder) as memory:
         with pytest.warns(RuntimeWarning, match="cannot be read.*nothing is lost"):
             memory.search("x")
         assert is_right(memory)
 
 
-def test_file_that_cannot_be_written_is_one_warning_and_fails_no_search(folder, monkeypatch):
+def test_file_that_cannot_be_written_is_one_warning_and_fails_no_search(sqlite_folder, monkeypatch):
     monkeypatch.setattr(chunk_index, "FILE_FROM", 50)
-    with opened(folder) as memory:
+    with opened(sqlite_folder) as memory:
         there = memory._index._path
-        memory._index._path = folder / "nowhere" / there.name
+        memory._index._path = sqlite_folder / "nowhere" / there.name
         with pytest.warns(RuntimeWarning, match="cannot be written.*nothing is lost") as caught:
             memory.search("x")
         assert len(caught) == 1
         more = memory.add([f"more {i}" for i in range(N)])
         assert is_right(memory)  # it was tried again, without a warning
-        assert index_files(folder) == []
+        assert index_files(sqlite_folder) == []
         memory._index._path = there
         memory.delete(more)
         assert is_right(memory)
-        assert index_files(folder) == [memory._index._path]
+        assert index_files(sqlite_folder) == [memory._index._path]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_folder_fails_no_search(folder):
-    memory = opened(folder)
+def test_read_only_folder_fails_no_search(sqlite_folder):
+    memory = opened(sqlite_folder)
     len(memory)
-    folder.chmod(0o555)
+    sqlite_folder.chmod(0o555)
     try:
         with pytest.warns(RuntimeWarning, match="cannot be written.*nothing is lost"):
             memory.search("x")
         assert is_right(memory)
     finally:
-        folder.chmod(0o755)
+        sqlite_folder.chmod(0o755)
         memory.close()
 
 
@@ -239,38 +255,40 @@ def test_error_while_catching_up_leaves_nothing_half_done(folder):
 # -- whose file it is ---------------------------------------------------------------------
 
 
-def test_file_of_another_store_is_not_believed(folder, made, tmp_path):
+def test_file_of_another_store_is_not_believed(sqlite_folder, made, tmp_path):
     other = shutil.copytree(made, tmp_path / "other")
-    with opened(folder) as memory, opened(other) as second:
+    with opened(sqlite_folder) as memory, opened(other) as second:
         memory.add(["question 1"], ids=["new"])  # the counters are the same
         second.add(["question 2"], ids=["new"])
         memory.search("x")
         second.search("x")
-    (mine,), (theirs,) = index_files(folder), index_files(other)
+    (mine,), (theirs,) = index_files(sqlite_folder), index_files(other)
     shutil.copy(theirs, mine)
-    with opened(folder) as memory:
+    with opened(sqlite_folder) as memory:
         assert is_right(memory)
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 3])
-def test_store_put_back_from_a_backup_does_not_believe_the_later_file(folder, tmp_path, writes):
+def test_store_put_back_from_a_backup_does_not_believe_the_later_file(
+    sqlite_folder, tmp_path, writes
+):
     """It counts up to the same number by other changes."""
-    shutil.copy(folder / "store.sqlite", tmp_path / "backup")
-    with opened(folder) as memory:
+    shutil.copy(sqlite_folder / "store.sqlite", tmp_path / "backup")
+    with opened(sqlite_folder) as memory:
         memory.add([f"lost {i}" for i in range(5)])
         memory.add(["question 1"], ids=["text 7"])
         memory.search("x")
-    shutil.copy(tmp_path / "backup", folder / "store.sqlite")
-    with opened(folder) as memory:
+    shutil.copy(tmp_path / "backup", sqlite_folder / "store.sqlite")
+    with opened(sqlite_folder) as memory:
         for i in range(writes):
             memory.add([f"question {i}"], ids=[f"text {i}"])
         assert is_right(memory)
 
 
-def test_copied_memory_starts_with_the_copied_file(folder, tmp_path):
-    with opened(folder) as memory:
+def test_copied_memory_starts_with_the_copied_file(sqlite_folder, tmp_path):
+    with opened(sqlite_folder) as memory:
         memory.search("x")
-    copy = shutil.copytree(folder, tmp_path / "copy")
+    copy = shutil.copytree(sqlite_folder, tmp_path / "copy")
     first = written(copy)
     with opened(copy) as memory:
         memory.add(["question 1"], ids=["new"])
@@ -279,7 +297,7 @@ def test_copied_memory_starts_with_the_copied_file(folder, tmp_path):
 
 
 def test_owners_have_a_file_each(folder):
-    with opened(folder, owner="../b:\0") as other, opened(folder) as memory:
+    with opened(folder, owner="../b:\1") as other, opened(folder) as memory:
         other.add([f"other {i}" for i in range(N)])
         assert is_right(other)
         assert is_right(memory)
@@ -288,7 +306,7 @@ def test_owners_have_a_file_each(folder):
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())  # each finds the other's
     second.write_bytes(content)
-    for owner in ("../b:\0", "default"):
+    for owner in ("../b:\1", "default"):
         with opened(folder, owner=owner) as memory:
             assert is_right(memory)
 
@@ -438,8 +456,8 @@ def test_recall_of_one_is_exact_over_a_graph_and_so_is_evaluation(tmp_path):
         ("all", TypeError, "recall: expected a number, got str"),
     ],
 )
-def test_recall_that_is_none_is_refused(folder, recall, error, message):
-    with opened(folder) as memory, pytest.raises(error, match=message):
+def test_recall_that_is_none_is_refused(sqlite_folder, recall, error, message):
+    with opened(sqlite_folder) as memory, pytest.raises(error, match=message):
         memory.search("x", recall=recall)
 
 
@@ -504,16 +522,16 @@ def test_killed_while_saving_leaves_a_whole_file(folder):
     assert index_files(folder) == [memory._index._path]
 
 
-def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not(folder):
+def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_are_not(sqlite_folder):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    with opened(folder) as memory:
-        name = memory._index._path.name
-        dead, living, odd = (folder / f"{name}.tmp{end}" for end in (f"{ended.pid}.7", "1.7", "x"))
+    with opened(sqlite_folder) as memory:
+        name, ends = memory._index._path.name, (f"{ended.pid}.7", "1.7", "x")
+        dead, living, odd = (sqlite_folder / f"{name}.tmp{end}" for end in ends)
         for path in (dead, living, odd):
             path.write_bytes(b"half")
         memory.search("x")
-        assert index_files(folder) == sorted([folder / name, living, odd])
+        assert index_files(sqlite_folder) == sorted([sqlite_folder / name, living, odd])
 
 
 @BY_THREADS

@@ -1,4 +1,7 @@
+import _thread
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -74,6 +77,40 @@ def test_second_run_embeds_nothing_and_reports_the_same():
     assert second.examples == first.examples
 
 
+def test_questions_are_imported_and_trained_on_as_a_job():
+    result = run_demo(embedder=TurnedEmbedder())
+    with Memory(result.path) as memory:
+        (job,) = memory.jobs.list()
+        assert (job.status, job.run_id, job.attempts) == ("ready", result.run.id, 1)
+        assert job.result["promoted"]
+        assert memory.runs.get(job.run_id)["status"] == "completed"
+        assert {pair.source for pair in memory.store.pairs.living()} == {"imported"}
+
+
+def test_an_interrupt_cancels_the_job(tmp_path):
+    def interrupt():
+        with Memory(tmp_path / "m") as memory:
+            while not memory.jobs.list("training"):
+                time.sleep(0.02)
+            _thread.interrupt_main()
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(at=tmp_path / "m", embedder=TurnedEmbedder())
+    thread.join()
+    with Memory(tmp_path / "m") as memory:
+        assert [job.status for job in memory.jobs.list()] == ["cancelled"]
+        assert [run["status"] for run in memory.runs.list()] == ["cancelled"]
+        assert memory.models.list() == []
+
+
+def test_a_training_that_fails_is_told_with_its_error(monkeypatch):
+    monkeypatch.setattr(demo_run, "packaged_questions", lambda: map(question, range(1)))
+    with pytest.raises(RuntimeError, match="expected it ready, got failed: ValueError: "):
+        run_demo(embedder=TurnedEmbedder())
+
+
 def test_answers_that_this_python_lacks_are_left_out_and_counted(monkeypatch):
     lines = [*map(question, range(30)), ("gone", "symptom", ["no.such"]),
              ("half", "keyword", ["mod1.f1", "no.other"])]  # fmt: skip
@@ -100,7 +137,8 @@ def test_phases_are_told_in_order_with_counts():
     told = []
     run_demo(embedder=TurnedEmbedder(), progress=lambda *step: told.append(step))
     phases = list(dict.fromkeys(phase for phase, _, _ in told))
-    assert phases == ["reading the corpus", "embedding the corpus", "learning", "choosing examples"]
+    assert phases == ["reading the corpus", "embedding the corpus", "importing the questions",
+                      "learning", "choosing examples"]  # fmt: skip
     assert ("embedding the corpus", 256, 300) in told
 
 

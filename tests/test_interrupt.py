@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from conftest import HashEmbedder
 
-import ragtune
 from ragtune.types import Pair
 
 CHILD = """
@@ -19,7 +18,7 @@ import sys, threading, time
 sys.path.insert(0, sys.argv[2])
 from conftest import HashEmbedder
 import ragtune
-memory = ragtune.Memory(sys.argv[1], embedder=HashEmbedder(128))
+memory = ragtune.Memory(sys.argv[1], embedder=HashEmbedder(128), store=sys.argv[4] or None)
 first = []
 def progress(done, total):
     if not first:
@@ -32,19 +31,19 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture
-def folder(tmp_path):
-    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder(128)) as memory:
+def folder(tmp_path, open_memory):
+    with open_memory(tmp_path / "m", embedder=HashEmbedder(128)) as memory:
         memory.add([f"w{i} v{i} u{i}" for i in range(3000)], ids=[str(i) for i in range(3000)])
         memory.add_pairs([Pair(f"what is w{i} q{i}", str(i)) for i in range(1500)])
     return tmp_path / "m"
 
 
 @pytest.mark.parametrize("strategy", ["contrastive", "auto"])
-def test_an_interrupt_ends_a_training_within_a_second(folder, strategy):
+def test_an_interrupt_ends_a_training_within_a_second(folder, strategy, open_memory, store_url):
     taken = []
     for wait in (0.05, 0.2, 0.4):
         with subprocess.Popen(
-            [sys.executable, "-c", CHILD, folder, Path(__file__).parent, strategy],
+            [sys.executable, "-c", CHILD, folder, Path(__file__).parent, strategy, store_url or ""],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_WAIT_POLICY": "passive"},
@@ -57,7 +56,7 @@ def test_an_interrupt_ends_a_training_within_a_second(folder, strategy):
         taken.append(float(at) - sent)
         assert (stopped, threads, child.returncode) == ("stopped", "1", 0)
     assert statistics.median(taken) < 1.0
-    with ragtune.Memory(folder, embedder=HashEmbedder(128)) as memory:
+    with open_memory(folder, embedder=HashEmbedder(128)) as memory:
         assert {run["status"] for run in memory.store.runs.list()} == {"cancelled"}
         assert not memory.store.models.promoted()
         assert not list((folder / "models").glob("*"))

@@ -173,6 +173,26 @@ def test_a_job_is_trained_in_a_process_of_its_own_and_its_model_is_published(mem
     assert children() == []
 
 
+def test_a_child_needs_no_embedder_of_the_callers(memory):
+    """It once failed twice for want of it, and what was learned was the safe last attempt's."""
+    embedded = []
+    job_id = memory.jobs.train(fill(memory), progress=lambda *counts: embedded.append(counts))
+    assert embedded[0] == (60, 60)
+    memory.jobs.worker().run(until_idle=True)
+    job = memory.jobs.get(job_id)
+    assert (job.status, job.attempts, job.error) == ("ready", 1, None)
+    assert memory.models.get(1)["options"]["strategy"] == "auto"
+
+
+def test_who_waits_for_a_job_is_told_how_far_it_is(memory):
+    job_id, told = memory.store.jobs.add("train", {}), []
+    job = memory.store.jobs.claim("w", 60)
+    memory.store.jobs.beat(job.claim, 60, {"phase": "training", "done": 3, "total": 9})
+    with pytest.raises(TimeoutError, match=r"still training after 0\.01 s"):
+        memory.jobs.wait(job_id, timeout_s=0.01, progress=lambda *counts: told.append(counts))
+    assert set(told) == {(3, 9)}
+
+
 def test_a_child_that_fails_is_tried_three_times_the_last_one_safely(memory):
     run_id = fill(memory)
     job_id = memory.jobs.train(run_id, strategy="mlp")

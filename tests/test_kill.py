@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from conftest import HashEmbedder
 
-import ragtune
-
 TRIALS = 60
 
 WRITER = """
@@ -19,7 +17,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from conftest import HashEmbedder
 import ragtune
-memory = ragtune.Memory(sys.argv[1], embedder=HashEmbedder(8))
+memory = ragtune.Memory(sys.argv[1], embedder=HashEmbedder(8), store=sys.argv[4] or None)
 call = int(sys.argv[3])
 while True:
     ids = [f"{call}-{i}" for i in range(20)]
@@ -29,10 +27,10 @@ while True:
 """
 
 
-def run_and_kill(folder, first, seconds):
+def run_and_kill(folder, first, seconds, store_url):
     """Calls that the writer acknowledged before it was killed."""
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent), str(first)],
+        [sys.executable, "-c", WRITER, folder, Path(__file__).parent, str(first), store_url or ""],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -49,22 +47,20 @@ def run_and_kill(folder, first, seconds):
 @pytest.mark.skipif(
     "RAGTUNE_ASAN" in __import__("os").environ, reason="60 starts under ASan: minutes"
 )
-def test_killed_adds_are_whole_or_absent(tmp_path):
+def test_killed_adds_are_whole_or_absent(tmp_path, store_url, open_memory):
     moments = random.Random(0)
     acknowledged: set[int] = set()
-    for _ in range(TRIALS):
+    trials = TRIALS if store_url is None else TRIALS // 3  # whose server is never killed
+    for _ in range(trials):
         first = max(acknowledged, default=-1) + 2  # one call may be whole, but not acknowledged
-        acknowledged |= set(run_and_kill(tmp_path / "m", first, moments.uniform(0, 0.15)))
-        with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
+        pause = moments.uniform(0, 0.15)
+        acknowledged |= set(run_and_kill(tmp_path / "m", first, pause, store_url))
+        with open_memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
             calls = range(max(acknowledged) + 2)
             counts = {call: len(memory.get([f"{call}-{i}" for i in range(20)])) for call in calls}
             assert all(counts[call] == 20 for call in acknowledged)
             assert all(count in (0, 20) for count in counts.values())
             assert len(memory) == sum(counts.values())
-    assert len(memory_search(tmp_path / "m")) == 5
-    assert len(acknowledged) > TRIALS
-
-
-def memory_search(folder):
-    with ragtune.Memory(folder, embedder=HashEmbedder(8)) as memory:
-        return memory.search("call 1 chunk 3", k=5)
+    with open_memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
+        assert len(memory.search("call 1 chunk 3", k=5)) == 5
+    assert len(acknowledged) > trials

@@ -28,10 +28,9 @@ BETA = pytest.mark.filterwarnings("ignore:The class `RagtuneDocumentIndex`:Warni
 
 class TestVectorStore(VectorStoreIntegrationTests):
     @pytest.fixture
-    def vectorstore(self, tmp_path):
-        store = RagtuneVectorStore(tmp_path / "memory", self.get_embeddings())
-        yield store
-        store.memory.close()
+    def vectorstore(self, tmp_path, open_memory):
+        with open_memory(tmp_path / "memory", embedder=self.get_embeddings()) as memory:
+            yield RagtuneVectorStore(memory)
 
 
 class TestVectorStoreOf384Dimensions(TestVectorStore):
@@ -41,8 +40,8 @@ class TestVectorStoreOf384Dimensions(TestVectorStore):
 
 
 @pytest.fixture
-def filled(tmp_path):
-    memory = ragtune.Memory(tmp_path / "memory", embedder=HashEmbedder())
+def filled(tmp_path, open_memory):
+    memory = open_memory(tmp_path / "memory", embedder=HashEmbedder())
     memory.add(
         ["apples are red", "pears are green", "plums are blue", "the sky is blue", "a red car"],
         ids=["apple", "pear", "plum", "sky", "car"],
@@ -73,19 +72,15 @@ class TestRetriever(RetrieversIntegrationTests):
 @BETA
 class TestDocumentIndex(DocumentIndexerTestSuite):
     @pytest.fixture
-    def index(self, tmp_path):
-        memory = ragtune.Memory(tmp_path / "memory", embedder=HashEmbedder())
-        yield RagtuneDocumentIndex(memory=memory)
-        memory.close()
+    def index(self, memory):
+        return RagtuneDocumentIndex(memory=memory)
 
 
 @BETA
 class TestAsyncDocumentIndex(AsyncDocumentIndexTestSuite):
     @pytest.fixture
-    async def index(self, tmp_path):
-        memory = ragtune.Memory(tmp_path / "memory", embedder=HashEmbedder())
-        yield RagtuneDocumentIndex(memory=memory)
-        memory.close()
+    def index(self, memory):
+        return RagtuneDocumentIndex(memory=memory)
 
 
 class Adapted(RagtuneEmbeddings):
@@ -189,8 +184,8 @@ class SlowEmbedder(HashEmbedder):
     embed_queries = embed_documents
 
 
-async def test_asynchronous_searches_do_not_block_the_loop(tmp_path):
-    memory = ragtune.Memory(tmp_path / "memory", embedder=SlowEmbedder())
+async def test_asynchronous_searches_do_not_block_the_loop(tmp_path, open_memory):
+    memory = open_memory(tmp_path / "memory", embedder=SlowEmbedder())
     store, longest, running = RagtuneVectorStore(memory), 0.0, True
 
     async def heartbeat():

@@ -1,6 +1,9 @@
 import json
 import sqlite3
+import tempfile
+import uuid
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +11,12 @@ import sqlalchemy as sa
 from conftest import HashEmbedder, planted
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 import ragtune
 from ragtune import Pair
@@ -84,19 +92,19 @@ def test_purge_erases_texts_and_pairs(memory):
     engine.dispose()
 
 
-def test_reopened_memory_holds_the_same(tmp_path, embedder):
-    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+def test_reopened_memory_holds_the_same(tmp_path, embedder, open_memory):
+    with open_memory(tmp_path / "m", embedder=embedder) as memory:
         memory.add(TEXTS, ids=["a", "b", "c"], metadatas=[{"k": [1, "ä"]}, {}, {}])
         found = memory.search("cat")
-    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder()) as again:
+    with open_memory(tmp_path / "m", embedder=HashEmbedder()) as again:
         assert again.search("cat") == found
         assert again.get(["a"])[0].metadata == {"k": [1, "ä"]}
 
 
-def test_another_process_is_seen_at_the_next_search(tmp_path, embedder):
+def test_another_process_is_seen_at_the_next_search(tmp_path, embedder, open_memory):
     with (
-        ragtune.Memory(tmp_path / "m", embedder=embedder) as one,
-        ragtune.Memory(tmp_path / "m", embedder=embedder) as two,
+        open_memory(tmp_path / "m", embedder=embedder) as one,
+        open_memory(tmp_path / "m", embedder=embedder) as two,
     ):
         one.add(TEXTS, ids=["a", "b", "c"])
         assert ids(two.search("cat on the mat", k=1)) == ["b"]
@@ -105,10 +113,10 @@ def test_another_process_is_seen_at_the_next_search(tmp_path, embedder):
         assert "b" not in ids(two.search("cat on the mat", k=3))
 
 
-def test_owners_never_see_each_other(tmp_path, embedder):
+def test_owners_never_see_each_other(tmp_path, embedder, open_memory):
     with (
-        ragtune.Memory(tmp_path / "m", embedder=embedder, owner="one") as one,
-        ragtune.Memory(tmp_path / "m", embedder=embedder, owner="two") as two,
+        open_memory(tmp_path / "m", embedder=embedder, owner="one") as one,
+        open_memory(tmp_path / "m", embedder=embedder, owner="two") as two,
     ):
         one.add(TEXTS, ids=["a", "b", "c"])
         one.add_pairs([Pair("cat", "b")])
@@ -127,9 +135,9 @@ def test_owners_never_see_each_other(tmp_path, embedder):
         assert len(one.search("cat", k=5)) == 3
 
 
-def test_given_vectors_need_no_embedder(tmp_path):
+def test_given_vectors_need_no_embedder(tmp_path, open_memory):
     x = np.random.default_rng(0).normal(size=(5, 8))
-    with ragtune.Memory(tmp_path / "m") as memory:
+    with open_memory(tmp_path / "m") as memory:
         memory.add(list("abcde"), ids=list("abcde"), embeddings=x)
         assert ids(memory.search(embedding=x[3], k=1)) == ["d"]
         with pytest.raises(ValueError, match="embedder: expected one, because this memory's"):
@@ -150,17 +158,17 @@ class Turned(HashEmbedder):
 
 
 @pytest.mark.parametrize("foreign", [Turned(), HashEmbedder(64)])
-def test_foreign_embedding_space_is_refused(tmp_path, embedder, foreign):
-    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+def test_foreign_embedding_space_is_refused(tmp_path, embedder, foreign, open_memory):
+    with open_memory(tmp_path / "m", embedder=embedder) as memory:
         memory.add(TEXTS)
-    with ragtune.Memory(tmp_path / "m", embedder=foreign) as again:
+    with open_memory(tmp_path / "m", embedder=foreign) as again:
         for call in (lambda: again.search("cat"), lambda: again.add(["x"])):
             with pytest.raises(ragtune.EmbedderMismatchError, match="expected the one that made"):
                 call()
         assert len(again) == 3
 
 
-def test_store_of_a_newer_version_is_refused(tmp_path, embedder):
+def test_sqlite_file_of_a_newer_version_is_refused(tmp_path, embedder):
     ragtune.Memory(tmp_path / "m", embedder=embedder).close()
     database = sqlite3.connect(tmp_path / "m/store.sqlite")
     database.execute("update meta set value = 99 where key = 'schema_version'")
@@ -172,7 +180,7 @@ def test_store_of_a_newer_version_is_refused(tmp_path, embedder):
         ragtune.Memory(tmp_path / "m")
 
 
-def test_second_writer_gets_a_lock_error(tmp_path, embedder, monkeypatch):
+def test_second_writer_of_a_sqlite_file_gets_a_lock_error(tmp_path, embedder, monkeypatch):
     monkeypatch.setattr("ragtune.store.database.LOCK_TIMEOUT_S", 0.1)
     with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
         memory.add(TEXTS)
@@ -186,7 +194,7 @@ def test_second_writer_gets_a_lock_error(tmp_path, embedder, monkeypatch):
         assert len(memory) == 4
 
 
-def test_interrupted_add_goes_on_where_it_was(tmp_path):
+def test_interrupted_add_goes_on_where_it_was(tmp_path, open_memory):
     class Breaking(HashEmbedder):
         def embed_documents(self, texts):
             if self.calls > 600:
@@ -194,20 +202,21 @@ def test_interrupted_add_goes_on_where_it_was(tmp_path):
             return super().embed_documents(texts)
 
     texts = [f"text number {i}" for i in range(1000)]
-    with ragtune.Memory(tmp_path / "m", embedder=Breaking()) as memory:
+    with open_memory(tmp_path / "m", embedder=Breaking()) as memory:
         with pytest.raises(ConnectionError):
             memory.add(texts)
         assert len(memory) == 0
     second = HashEmbedder()
-    with ragtune.Memory(tmp_path / "m", embedder=second) as memory:
+    with open_memory(tmp_path / "m", embedder=second) as memory:
         memory.add(texts)
         assert len(memory) == 1000
         assert second.calls < 1000 - 500
 
 
-def taught(memory, nq=300, **kwargs):
-    """A memory whose questions a linear adapter can learn."""
-    corpus, queries, qrels = planted(nq=nq, **kwargs)
+@pytest.fixture
+def taught(tmp_path, open_memory):
+    """A memory whose questions a linear adapter can learn, and pairs."""
+    corpus, queries, qrels = planted(nq=400)
     vectors = {f"chunk {i}": v for i, v in enumerate(corpus)}
     vectors |= {f"question {i}": v for i, v in enumerate(queries)}
 
@@ -220,15 +229,15 @@ def taught(memory, nq=300, **kwargs):
 
         embed_queries = embed_documents
 
-    opened = ragtune.Memory(memory, embedder=Planted())
     names = [f"chunk {i}" for i in range(len(corpus))]
-    opened.add(names, ids=names)
     pairs = [Pair(f"question {q}", f"chunk {row}") for q, g in enumerate(qrels) for row in g]
-    return opened, pairs
+    with open_memory(tmp_path / "m", embedder=Planted()) as opened:
+        opened.add(names, ids=names)
+        yield opened, pairs
 
 
-def test_proven_model_serves_only_when_asked(tmp_path):
-    memory, pairs = taught(tmp_path / "m")
+def test_proven_model_serves_only_when_asked(taught):
+    memory, pairs = taught[0], taught[1][:300]
     run = memory.tune(pairs)
     assert (run.status, run.promoted, run.version) == ("completed", True, 1)
     assert "promote" in run._repr_html_()
@@ -242,8 +251,8 @@ def test_proven_model_serves_only_when_asked(tmp_path):
     assert ragtune.Report.from_json(stored["report"]) == run.report
 
 
-def test_unproven_model_is_kept_but_does_not_serve(tmp_path):
-    memory, pairs = taught(tmp_path / "m")
+def test_unproven_model_is_kept_but_does_not_serve(taught):
+    memory, pairs = taught[0], taught[1][:300]
     wrong = [
         Pair(p.question, q.chunk_id) for p, q in zip(pairs, pairs[7:] + pairs[:7], strict=True)
     ]
@@ -263,8 +272,8 @@ def test_failed_run_is_kept_with_its_reason(memory):
     assert "strategy: expected" in runs[0]["error"]
 
 
-def test_cancelled_run_leaves_what_served(tmp_path):
-    memory, pairs = taught(tmp_path / "m")
+def test_cancelled_run_leaves_what_served(taught):
+    memory, pairs = taught[0], taught[1][:300]
     memory.tune(pairs)
     before = memory.search("question 1", deep_memory=True)
 
@@ -277,21 +286,20 @@ def test_cancelled_run_leaves_what_served(tmp_path):
     assert memory.search("question 1", deep_memory=True) == before
 
 
-def test_model_that_serves_is_not_read_again_after_each_write(tmp_path):
-    memory, pairs = taught(tmp_path / "m")
+def test_model_that_serves_is_not_read_again_after_each_write(taught):
+    memory, pairs = taught[0], taught[1][:300]
     memory.tune(pairs)
     before = memory.search("question 1", deep_memory=True)
-    for path in (tmp_path / "m/models").iterdir():
+    for path in (memory.path / "models").iterdir():
         path.unlink()
     memory.add(["chunk 0"], ids=["another"])
     after = memory.search("question 1", k=11, deep_memory=True)
     assert [hit for hit in after if hit.id != "another"][:10] == before
-    memory.close()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "changed"])
-def test_damaged_model_falls_back_to_the_one_before_then_to_none(tmp_path, damage):
-    memory, pairs = taught(tmp_path / "m")
+def test_damaged_model_falls_back_to_the_one_before_then_to_none(taught, open_memory, damage):
+    memory, pairs = taught[0], taught[1][:300]
     memory.tune(pairs, hyperparameters={"alpha": 1.0})
     first = memory.search("question 1", deep_memory=True)
     memory.tune(hyperparameters={"alpha": 0.5})
@@ -299,15 +307,15 @@ def test_damaged_model_falls_back_to_the_one_before_then_to_none(tmp_path, damag
     rows = memory.store.models.promoted()
     assert [row["version"] for row in rows] == [2, 1]
     for row, expected in zip(rows, [first, memory.search("question 1")], strict=True):
-        path = tmp_path / "m/models" / row["file"]
+        path = memory.path / "models" / row["file"]
         if damage == "missing":
             path.unlink()
         else:
             whole = bytearray(path.read_bytes())
             whole[200] ^= 1
             path.write_bytes(whole[:-9] if damage == "cut" else whole)
-        reopened = ragtune.Memory(tmp_path / "m", embedder=memory.space.embedder())
-        with warnings.catch_warnings(record=True) as caught:
+        reopened = open_memory(memory.path, embedder=memory.space.embedder())
+        with reopened, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             assert reopened.search("question 1", deep_memory=True) == expected
         assert any(f"model {row['version']} cannot serve" in str(w.message) for w in caught)
@@ -316,8 +324,8 @@ def test_damaged_model_falls_back_to_the_one_before_then_to_none(tmp_path, damag
         assert memory.search("question 1", deep_memory=True)
 
 
-def test_evaluate_compares_frozen_and_promoted(tmp_path):
-    memory, pairs = taught(tmp_path / "m", nq=400)
+def test_evaluate_compares_frozen_and_promoted(taught):
+    memory, pairs = taught
     memory.tune(pairs[:300])
     report = memory.evaluate(
         [p.question for p in pairs[300:]], [{p.chunk_id: 1.0} for p in pairs[300:]]
@@ -361,14 +369,14 @@ class Meddling:
         return self._reader.chunks(rows)
 
 
-def test_write_during_a_search_is_seen_whole(tmp_path):
+def test_write_during_a_search_is_seen_whole(tmp_path, open_memory):
     def vectors(*angles):
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
     def found(hits):
         return [(hit.text, round(float(np.arccos(hit.score)), 3)) for hit in hits]
 
-    with ragtune.Memory(tmp_path / "m") as memory, ragtune.Memory(tmp_path / "m") as other:
+    with open_memory(tmp_path / "m") as memory, open_memory(tmp_path / "m") as other:
         memory.add(["a1", "b1", "c1"], ids=["a", "b", "c"], embeddings=vectors(0.1, 0.2, 0.3))
         memory.store.reader = Meddling(
             memory.store.reader,
@@ -381,8 +389,8 @@ def test_write_during_a_search_is_seen_whole(tmp_path):
         assert found(hits) == [("c1", 0.3), ("a2", 0.4)]
 
 
-def test_search_ends_while_another_replaces_what_it_finds(tmp_path):
-    with ragtune.Memory(tmp_path / "m") as memory, ragtune.Memory(tmp_path / "m") as other:
+def test_search_ends_while_another_replaces_what_it_finds(tmp_path, open_memory):
+    with open_memory(tmp_path / "m") as memory, open_memory(tmp_path / "m") as other:
         memory.add(["0", "gone"], ids=["a", "b"], embeddings=np.eye(2))
         writes = [
             lambda i=i: other.add([str(i)], ids=["a"], embeddings=np.eye(2)[:1])
@@ -396,13 +404,12 @@ def test_search_ends_while_another_replaces_what_it_finds(tmp_path):
 class MemoryAgainstDict(RuleBasedStateMachine):
     """add, replace, delete, purge and reopen in any order, against a dict."""
 
-    @initialize(seed=st.integers(0, 10**9))
-    def start(self, seed):
-        import tempfile
-
+    def __init__(self, open_memory):
+        super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.embedder = HashEmbedder(8)
-        self.memory = ragtune.Memory(self.folder.name, embedder=self.embedder)
+        own = {"owner": uuid.uuid4().hex, "embedder": HashEmbedder(8)}
+        self.open = lambda: open_memory(self.folder.name, **own)
+        self.memory = self.open()
         self.model = {}
 
     @rule(
@@ -428,7 +435,7 @@ class MemoryAgainstDict(RuleBasedStateMachine):
     @rule()
     def reopen(self):
         self.memory.close()
-        self.memory = ragtune.Memory(self.folder.name, embedder=self.embedder)
+        self.memory = self.open()
 
     @rule(k=st.integers(1, 9))
     def search(self, k):
@@ -439,16 +446,14 @@ class MemoryAgainstDict(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_same(self):
-        if hasattr(self, "memory"):
-            assert {c.id: c.text for c in self.memory.get(list("abcdefgh"))} == self.model
+        assert {c.id: c.text for c in self.memory.get(list("abcdefgh"))} == self.model
 
     def teardown(self):
-        if hasattr(self, "memory"):
-            self.memory.close()
-            self.folder.cleanup()
+        self.memory.close()
+        self.folder.cleanup()
 
 
-MemoryAgainstDict.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=20, deadline=None
-)
-TestMemoryAgainstDict = MemoryAgainstDict.TestCase
+def test_memory_holds_what_a_dict_holds(open_memory):
+    machine = partial(MemoryAgainstDict, open_memory)
+    limits = settings(max_examples=15, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(machine, settings=limits)

@@ -27,8 +27,8 @@ def question(i, form=0):
 
 
 @pytest.fixture
-def memory(tmp_path):
-    with ragtune.Memory(tmp_path / "m", embedder=Blurred()) as opened:
+def memory(tmp_path, open_memory):
+    with open_memory(tmp_path / "m", embedder=Blurred()) as opened:
         opened.add([text(i) for i in range(240)], ids=[str(i) for i in range(240)])
         yield opened
 
@@ -77,9 +77,9 @@ def test_words_are_read_anew_after_a_purge(tuned):
     assert not set(found(tuned, question(3), deep_memory=True)) & {str(i) for i in range(40)}
 
 
-def test_reopened_memory_answers_the_same(tuned):
+def test_reopened_memory_answers_the_same(tuned, open_memory):
     before = [found(tuned, question(i), deep_memory=True) for i in range(1, 40, 2)]
-    with ragtune.Memory(tuned.path, embedder=Blurred()) as again:
+    with open_memory(tuned.path, embedder=Blurred()) as again:
         assert [found(again, question(i), deep_memory=True) for i in range(1, 40, 2)] == before
 
 

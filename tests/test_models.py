@@ -158,9 +158,9 @@ def test_export_and_import_give_the_same_model(trained, tmp_path):
         trained.models.export(3, exported)
 
 
-def test_a_model_of_another_space_is_not_imported(trained, tmp_path):
+def test_a_model_of_another_space_is_not_imported(trained, tmp_path, open_memory):
     exported = trained.models.export(3, tmp_path / "m.adapter")
-    with ragtune.Memory(tmp_path / "other", embedder=HashEmbedder(16)) as other:
+    with open_memory(tmp_path / "other", embedder=HashEmbedder(16), owner="other") as other:
         with pytest.raises(ragtune.EmbedderMismatchError, match="embedding space"):
             other.models.import_(exported)
         other.add(["a"])

@@ -1,5 +1,6 @@
 """Asking a language model at an OpenAI-compatible server."""
 
+import json
 import time
 
 import pytest
@@ -44,6 +45,40 @@ def test_a_form_that_was_refused_is_not_asked_for_again(refused, form):
     with serving(refusing(*refused)) as server:
         assert [answer.text for answer in ask(server)] == [f"as {form}"] * 2
     assert len(server.requests) == len(refused) + 2
+
+
+def newest(request):
+    """Refuses what OpenAI's newest models do, in its words."""
+    if "max_tokens" in request:
+        reason, name = "Use 'max_completion_tokens' instead.", "max_tokens"
+    elif request.get("temperature", 1) != 1:
+        reason, name = "Only the default (1) value is supported.", "temperature"
+    else:
+        return "hi"
+    said = f"Unsupported: '{name}' is not supported with this model. {reason}"
+    return 400, {}, json.dumps({"error": {"message": said, "param": name}})
+
+
+def test_the_newest_models_get_length_and_temperature_as_they_take_them():
+    with serving(newest) as server:
+        assert [answer.text for answer in ask(server, temperature=0.2)] == ["hi"] * 2
+    assert len(server.requests) == 4
+    for request in server.requests[2:]:
+        assert request["max_completion_tokens"] == 50
+        assert not {"max_tokens", "temperature"} & set(request)
+        assert request["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["max_tokens is too large: 50. This model supports at most 40 completion tokens.",
+     "temperature: expected 2 or less."],
+)  # fmt: skip
+def test_a_value_that_is_out_of_range_is_told_and_not_left_out(said):
+    refusal = 400, {}, json.dumps({"error": {"message": said}})
+    with serving(lambda _: refusal) as server, pytest.raises(RuntimeError, match=said[:20]):
+        ask(server, temperature=3.0)
+    assert all(r["max_tokens"] == 50 and r["temperature"] == 3.0 for r in server.requests)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])

@@ -212,7 +212,9 @@ MEMORY = {
     "runs.list": lambda m, a: empty(m.runs.list()),
     "runs.get": lambda m, a: refused(lambda: m.runs.get(a.run_id)),
     "runs.detail": lambda m, a: refused(lambda: m.runs.detail(a.run_id)),
+    "runs.start": lambda m, a: refused(m.runs.start),
     "runs.train": lambda m, a: refused(lambda: m.runs.train(a.run_id)),
+    "runs.result": lambda m, a: refused(lambda: m.runs.result(a.run_id)),
     "runs.work": lambda m, a: refused(
         lambda: m.runs.work(a.jobs.get(a.job_id)), ValueError, KeyError
     ),

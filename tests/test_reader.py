@@ -212,13 +212,12 @@ def test_reader_reads_the_file_that_was_named_also_after_a_change_of_folder(tmp_
     assert os.listdir(folder) == ["store.sqlite"]
 
 
-def test_forked_child_searches_on_a_connection_of_its_own(tmp_path, embedder):
-    with ragtune.Memory(tmp_path / "m", embedder=embedder) as memory:
+def test_forked_child_searches_on_a_connection_of_its_own(tmp_path, embedder, open_memory):
+    with open_memory(tmp_path / "m", embedder=embedder) as memory:
         memory.add(["one two", "three"], ids=["a", "b"])
         before = memory.search("one")  # the reader is open, and so is the pool
 
         def child():
-            assert memory.store.reader._connection is None
             assert memory.search("one") == before
             memory.add(["one"], ids=["c"])
             assert memory.search("one", k=1)[0].id == "c"
@@ -227,7 +226,7 @@ def test_forked_child_searches_on_a_connection_of_its_own(tmp_path, embedder):
         assert memory.search("one", k=1)[0].id == "c"
 
 
-def test_commits_of_a_child_outlive_the_close_of_its_parent(tmp_path, embedder):
+def test_commits_of_a_child_to_a_sqlite_file_outlive_the_close_of_its_parent(tmp_path, embedder):
     """The child took the parent's locks for its own; the log was deleted under it."""
     memory = ragtune.Memory(tmp_path / "m", embedder=embedder)
     memory.add(["one"], ids=["a"])
@@ -278,7 +277,7 @@ WRITER = """
 import sys
 import numpy as np
 import ragtune
-memory = ragtune.Memory(sys.argv[1])
+memory = ragtune.Memory(sys.argv[1], store=sys.argv[2] or None)
 for version in range(1, 10**6):
     angle = version % 90 * np.pi / 180
     texts = [f"{version} {i}" for i in range(5)]
@@ -291,13 +290,16 @@ for version in range(1, 10**6):
 """
 
 
-def test_every_search_of_every_thread_is_of_one_state_of_the_store(tmp_path):
+def test_every_search_of_every_thread_is_of_one_state_of_the_store(
+    tmp_path, open_memory, store_url
+):
     """Another process replaces, deletes and purges five chunks at once: five or none is found."""
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path / "m")], stdout=subprocess.PIPE
+        [sys.executable, "-c", WRITER, str(tmp_path / "m"), store_url or ""],
+        stdout=subprocess.PIPE,
     )
     assert writer.stdout.readline() == b"1\n"
-    memory = ragtune.Memory(tmp_path / "m")
+    memory = open_memory(tmp_path / "m")
     end, found, wrong = time.monotonic() + 2, set(), []
 
     def search():
@@ -323,9 +325,9 @@ def test_every_search_of_every_thread_is_of_one_state_of_the_store(tmp_path):
     assert len(found) > 5
 
 
-def test_acknowledged_write_is_seen_by_the_next_search(tmp_path):
+def test_acknowledged_write_is_seen_by_the_next_search(tmp_path, open_memory):
     """Two memories on one directory, as two processes have them."""
-    one, two = ragtune.Memory(tmp_path / "m"), ragtune.Memory(tmp_path / "m")
+    one, two = open_memory(tmp_path / "m"), open_memory(tmp_path / "m")
     for version in range(50):
         one.add([str(version)], ids=["a"], embeddings=np.eye(2)[:1])
         assert [hit.text for hit in two.search(embedding=[1.0, 0.0])] == [str(version)]
@@ -333,8 +335,8 @@ def test_acknowledged_write_is_seen_by_the_next_search(tmp_path):
     two.close()
 
 
-def test_memory_closed_in_one_thread_goes_on_in_another(tmp_path):
-    with ragtune.Memory(tmp_path / "m") as memory:
+def test_memory_closed_in_one_thread_goes_on_in_another(tmp_path, open_memory, store_url):
+    with open_memory(tmp_path / "m") as memory:
         memory.add(["a"], ids=["a"], embeddings=np.eye(2)[:1])
         memory.search(embedding=[1.0, 0.0])  # from here on it only reads
         errors, stop = [], threading.Event()
@@ -354,4 +356,5 @@ def test_memory_closed_in_one_thread_goes_on_in_another(tmp_path):
         stop.set()
         thread.join()
     assert not errors
-    assert sorted(path.name for path in Path(tmp_path / "m").iterdir()) == ["store.sqlite"]
+    files = [] if store_url else ["store.sqlite"]
+    assert sorted(path.name for path in Path(tmp_path / "m").iterdir()) == files

@@ -4,7 +4,6 @@ from datetime import timedelta
 import pytest
 from conftest import HashEmbedder, fill
 
-import ragtune
 from ragtune.store import Outcome, content_key
 from ragtune.store.database import now
 from ragtune.types import Pair
@@ -71,9 +70,9 @@ def test_detail_shows_a_sample_questions_per_chunk_and_coverage(memory):
     assert (detail["questions_per_chunk"], detail["coverage"]) == (1.0, 80.0)
 
 
-def test_only_new_and_changed_chunks_are_asked_about(tmp_path):
+def test_only_new_and_changed_chunks_are_asked_about(tmp_path, open_memory):
     """1,000 chunks trained, 100 added, 50 changed, 50 deleted: 150 to ask, the living to learn."""
-    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
+    with open_memory(tmp_path / "m", embedder=HashEmbedder(8)) as memory:
         ids = [f"c{i}" for i in range(1000)]
         memory.add([f"text {i}" for i in range(1000)], ids=ids)
         assert memory.runs.new_chunks() == 1000
@@ -107,6 +106,27 @@ def test_a_run_that_is_not_generated_is_not_trained(memory):
     assert memory.runs.get(run_id)["status"] == "generating"
     with pytest.raises(ValueError, match="expected the id of a run, got 'nothing'"):
         memory.runs.train("nothing")
+
+
+def test_a_run_is_started_on_the_pairs_that_are_there(memory):
+    with pytest.raises(ValueError, match="pairs: expected at least one, got none"):
+        memory.runs.start()
+    fill(memory, run=False)
+    run = memory.runs.get(memory.runs.start())
+    assert (run["status"], run["pair_count"]) == ("generated", 60)
+
+
+def test_the_result_of_a_completed_run_is_what_its_training_returned(memory):
+    run_id = fill(memory)
+    with pytest.raises(ValueError, match="expected it completed, got generated"):
+        memory.runs.result(run_id)
+    trained = memory.runs.train(run_id, **RIDGE)
+    assert memory.runs.result(run_id) == trained
+    if trained.promoted:
+        memory.models.roll_back()
+    memory.models.delete(trained.version)
+    with pytest.raises(ValueError, match="expected it to have a model, which was deleted"):
+        memory.runs.result(run_id)
 
 
 def test_a_completed_run_is_not_trained_again(memory):
@@ -194,8 +214,8 @@ def test_runs_that_a_killed_process_left_are_found(memory):
     assert memory.runs.get(training)["status"] == "completed"
 
 
-def test_a_training_that_was_killed_is_found(tmp_path):
-    with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder()) as memory:
+def test_a_training_that_was_killed_is_found(tmp_path, open_memory):
+    with open_memory(tmp_path / "m", embedder=HashEmbedder()) as memory:
         run_id = fill(memory)
         child = os.fork()
         if child == 0:

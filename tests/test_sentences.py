@@ -5,7 +5,6 @@ from conftest import HashEmbedder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import ragtune
 from ragtune.sentences import MOST, sentences_of
 from ragtune.store.sentences import packed, unpacked
 from ragtune.types import Pair
@@ -90,10 +89,12 @@ def question(i):
     return f"{i}yek {i}cipot {i}deksa {i}tuoba"
 
 
-def learned(path, count=150):
-    memory = ragtune.Memory(path, embedder=Anagrams(24))
-    memory.add(chunks(count), ids=[f"c{i}" for i in range(count)])
-    return memory, memory.tune([Pair(question(i), f"c{i}") for i in range(count)])
+@pytest.fixture
+def learned(tmp_path, open_memory):
+    """A memory of 150 chunks, and what was learned from a question to each."""
+    with open_memory(tmp_path / "m", embedder=Anagrams(24)) as memory:
+        memory.add(chunks(150), ids=[f"c{i}" for i in range(150)])
+        yield memory, memory.tune([Pair(question(i), f"c{i}") for i in range(150)])
 
 
 def rows_with_parts(memory):
@@ -101,8 +102,8 @@ def rows_with_parts(memory):
     return {int(row) for row in found.rows}
 
 
-def test_tuning_learns_with_sentences_and_searches_use_them(tmp_path):
-    memory, run = learned(tmp_path / "m")
+def test_tuning_learns_with_sentences_and_searches_use_them(learned):
+    memory, run = learned
     assert run.promoted
     assert {"part", "words"} <= set(run.report.hyperparameters["weights"])
     assert len(rows_with_parts(memory)) == 150
@@ -114,11 +115,10 @@ def test_tuning_learns_with_sentences_and_searches_use_them(tmp_path):
         for deep in (False, True)
     ]
     assert right[1] > 1.5 * right[0]
-    memory.close()
 
 
-def test_sentences_are_embedded_once_and_those_of_new_texts_when_a_model_looks_at_them(tmp_path):
-    memory, run = learned(tmp_path / "m")
+def test_sentences_are_embedded_once_and_those_of_new_texts_when_a_model_looks_at_them(learned):
+    memory, run = learned
     assert run.promoted
     before = memory.space.embedder().calls
     memory.tune()
@@ -129,13 +129,12 @@ def test_sentences_are_embedded_once_and_those_of_new_texts_when_a_model_looks_a
     assert {new[0], changed[0]} <= rows_with_parts(memory)
     found, _ = memory.store.sentences.since(0, 24)
     assert (found.rows == changed[0]).sum() == 2
-    memory.close()
 
 
-def test_searches_follow_what_changes(tmp_path):
-    memory, run = learned(tmp_path / "m")
+def test_searches_follow_what_changes(learned, open_memory):
+    memory, run = learned
     assert run.promoted
-    other = ragtune.Memory(tmp_path / "m", embedder=Anagrams(24))
+    other = open_memory(memory.path, embedder=Anagrams(24))
     other.search(question(3), k=1, deep_memory=True)
     memory.add(["red apples grow on trees. key3 topic3 asked3 about3."], ids=["late"])
     memory.delete(["c3"])
@@ -144,16 +143,15 @@ def test_searches_follow_what_changes(tmp_path):
     assert other.search(question(3), k=1, deep_memory=True)[0].id == "late"
     assert len(rows_with_parts(memory)) == 150
     other.close()
-    memory.close()
 
 
-def test_without_an_embedder_and_when_told_not_to_there_are_none(tmp_path):
-    given_vectors = ragtune.Memory(tmp_path / "given")
+def test_without_an_embedder_and_when_told_not_to_there_are_none(tmp_path, open_memory):
+    given_vectors = open_memory(tmp_path / "given", owner="given")
     vectors = Anagrams(24).embed_documents(chunks(30))
     given_vectors.add(chunks(30), embeddings=vectors)
     assert not given_vectors.space.can_embed
     given_vectors.close()
-    memory = ragtune.Memory(tmp_path / "told", embedder=Anagrams(24))
+    memory = open_memory(tmp_path / "told", embedder=Anagrams(24))
     memory.add(chunks(30), ids=[f"c{i}" for i in range(30)])
     run = memory.tune([Pair(question(i), f"c{i}") for i in range(30)], sentences=False)
     assert "part" not in run.report.hyperparameters["weights"]
@@ -161,9 +159,9 @@ def test_without_an_embedder_and_when_told_not_to_there_are_none(tmp_path):
     memory.close()
 
 
-def test_an_interrupted_embedding_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_an_interrupted_embedding_goes_on_where_it_was(tmp_path, monkeypatch, open_memory):
     monkeypatch.setattr("ragtune.space.BATCH", 30)
-    memory = ragtune.Memory(tmp_path / "m", embedder=Anagrams(24))
+    memory = open_memory(tmp_path / "m", embedder=Anagrams(24))
     memory.add(chunks(50), ids=[f"c{i}" for i in range(50)])
 
     def stop(done, total):
@@ -179,8 +177,8 @@ def test_an_interrupted_embedding_goes_on_where_it_was(tmp_path, monkeypatch):
     memory.close()
 
 
-def test_a_memory_explains_its_hits_by_their_names_and_the_pairs_that_moved_them(tmp_path):
-    memory, run = learned(tmp_path / "m")
+def test_a_memory_explains_its_hits_by_their_names_and_the_pairs_that_moved_them(learned):
+    memory, run = learned
     assert run.promoted
     told = memory.explain(question(7), k=3)
     found = memory.search(question(7), k=3, deep_memory=True)
@@ -188,11 +186,10 @@ def test_a_memory_explains_its_hits_by_their_names_and_the_pairs_that_moved_them
     for hit in told.hits:
         assert all(pair.text is not None for pair in hit.pairs)
     assert "| c7 |" in str(told) or told.hits[0].id != "c7"
-    memory.close()
 
 
-def test_without_a_model_there_is_nothing_to_explain(tmp_path):
-    memory = ragtune.Memory(tmp_path / "m", embedder=Anagrams(24))
+def test_without_a_model_there_is_nothing_to_explain(tmp_path, open_memory):
+    memory = open_memory(tmp_path / "m", embedder=Anagrams(24))
     with pytest.raises(ValueError, match="expected a memory with chunks"):
         memory.explain("what?")
     memory.add(chunks(3))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ragtune.index import Index
     from ragtune.memory import Memory
     from ragtune.model import Model, load
-    from ragtune.questions import OpenAIChat
+    from ragtune.questions import LiteLLMChat, OpenAIChat
     from ragtune.report import Report
     from ragtune.tuning import fit
     from ragtune.types import (
@@ -37,6 +37,7 @@ _HOME = {
     "EmbedderMismatchError": "types",
     "Hit": "types",
     "Index": "index",
+    "LiteLLMChat": "questions",
     "LocalEmbedder": "embed",
     "Memory": "memory",
     "Model": "model",
@@ -61,6 +62,7 @@ __all__ = [
     "EmbedderMismatchError",
     "Hit",
     "Index",
+    "LiteLLMChat",
     "LocalEmbedder",
     "Memory",
     "Model",

@@ -42,8 +42,7 @@ class DeepMemory:
             raise ValueError("relevance: expected at least one (chunk id, score), got none")
         memory = self._memory
         memory.add_pairs(pairs)
-        run_id = memory.store.runs.add(status="generated", pair_count=len(pairs))
-        job_id = memory.jobs.train(run_id, **options)
+        job_id = memory.jobs.train(memory.runs.start(), **options)
         memory.jobs.start_worker()
         return job_id
 

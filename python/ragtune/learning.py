@@ -57,6 +57,11 @@ class Options:
     sentences: bool = True
     learning_curve: bool = False
 
+    @property
+    def look_at_sentences(self) -> bool:
+        """Whether the sentences of chunks are learned on."""
+        return self.sentences and self.strategy in ("auto", "fusion")
+
     def to_dict(self) -> dict[str, Any]:
         """The options as what JSON can hold."""
         return asdict(self) | {"hyperparameters": dict(self.hyperparameters)}
@@ -221,10 +226,12 @@ class Learning:
         self, corpus: Corpus, options: Options, progress: Progress | None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """Sentences of the chunks and their places in the corpus, whose rows rise; None without."""
-        looks = options.sentences and options.strategy in ("auto", "fusion")
-        if not looks or not self._space.can_embed:
+        if not options.look_at_sentences:
             return None
-        self._space.make_sentences(progress)
+        if self._space.can_embed:
+            self._space.make_sentences(progress)
+        elif self._store.sentences.missing():
+            return None
         found, _ = self._store.sentences.since(0, corpus.vectors.shape[1])
         kept = np.isin(found.rows, corpus.rows)
         if not kept.any():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ragtune.learning import Learning, Options, Split, TuningRun
+from ragtune.report import Report
 from ragtune.store import Claim, Job, Store
 from ragtune.types import Progress
 
@@ -54,6 +55,17 @@ class Runs:
             "coverage": 100.0 * covered / chunks if chunks else 0.0,
         }
 
+    def start(self) -> str:
+        """Start a run on the pairs that are there: it is `generated`, and can be trained.
+
+        Raises:
+            ValueError: There are none.
+        """
+        count = len(self._store.pairs.living())
+        if count == 0:
+            raise ValueError("pairs: expected at least one, got none; see Memory.questions.add")
+        return self._store.runs.add(status="generated", pair_count=count)
+
     def train(
         self,
         run_id: str,
@@ -73,6 +85,21 @@ class Runs:
         """
         options = Options(strategy, dict(hyperparameters or {}), coverage, seed)
         return self._learning.train(run_id, options, progress)
+
+    def result(self, run_id: str) -> TuningRun:
+        """What came of a run that is completed, wherever it was trained.
+
+        Raises:
+            ValueError: There is no run of that id, it is not completed, or its model was deleted.
+        """
+        run = self._completed(run_id)
+        model = next((m for m in self._store.models.list() if m["run_id"] == run_id), None)
+        if model is None:
+            raise ValueError(f"run {run_id}: expected it to have a model, which was deleted")
+        report = Report.from_json(run["report"])
+        return TuningRun(
+            run_id, run["status"], report, run["pair_count"], model["version"], model["promoted"]
+        )
 
     def work(self, job: Job, progress: Progress | None = None) -> TuningRun:
         """Do a job that a worker took; its last attempt is at what hardly can go wrong."""
@@ -107,9 +134,7 @@ class Runs:
         """
         if not k or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in k):
             raise ValueError(f"k: expected whole numbers above 0, got {list(k)}")
-        run = self.get(run_id)
-        if run["status"] != "completed":
-            raise ValueError(f"run {run_id}: expected it completed, got {run['status']}")
+        run = self._completed(run_id)
         options = Options(run["strategy"], run["hyperparameters"], seed=seed)
         found = self._learning.hold_out(run_id, options, Split(share, tuple(k)))
         metrics = dict(run["metrics"] or {}) | {"hold_out": found}
@@ -181,3 +206,9 @@ class Runs:
     def list(self) -> list[dict[str, Any]]:
         """All runs, newest first."""
         return self._store.runs.list()
+
+    def _completed(self, run_id: str) -> dict[str, Any]:
+        run = self.get(run_id)
+        if run["status"] != "completed":
+            raise ValueError(f"run {run_id}: expected it completed, got {run['status']}")
+        return run

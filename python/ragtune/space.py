@@ -121,6 +121,11 @@ class EmbeddingSpace:
         return np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(texts), -1)
 
     @property
+    def is_given(self) -> bool:
+        """Whether the embedder is the caller's, which another process does not have."""
+        return self._given is not None
+
+    @property
     def can_embed(self) -> bool:
         """Whether texts can be embedded: not if all vectors were given and no embedder."""
         stored = self._store.vectors.space()

@@ -78,7 +78,7 @@ def choose_examples(memory: Memory, questions: Sequence[Judged]) -> list[Example
         if fitting:
             i = min(fitting, key=lambda i: (min(ranks[i]) >= SHOWN, questions[i].style in used))
             chosen.add(i)
-            hits = [_hits(memory, rows, right[i]) for rows in (before[i], after[i])]
+            hits = [_hits(memory, questions[i], deep_memory=deep) for deep in (False, True)]
             first, last = (rank + 1 if rank < DEPTH else None for rank in ranks[i])
             examples.append(
                 Example(questions[i].text, questions[i].style, kind, first, last, *hits)
@@ -101,12 +101,11 @@ def _kind(before: int, after: int) -> str:
     return "better" if after < before else "worse" if after > before else "same"
 
 
-def _hits(memory: Memory, ranking: NDArray[np.int64], right: set[int]) -> tuple[ShownHit, ...]:
-    first = [row for row in ranking[:SHOWN].tolist() if row >= 0]
-    chunks = memory.store.chunks.by_row(first)
+def _hits(memory: Memory, question: Judged, *, deep_memory: bool) -> tuple[ShownHit, ...]:
+    found = memory.search(question.text, k=SHOWN, deep_memory=deep_memory, recall=1.0)
+    right = {id_ for id_, grade in question.grades.items() if grade > 0}
     return tuple(
-        ShownHit(chunks[row].id, " ".join(chunks[row].text[:SHOWN_CHARS].split()), row in right)
-        for row in first
+        ShownHit(hit.id, " ".join(hit.text[:SHOWN_CHARS].split()), hit.id in right) for hit in found
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,8 @@ from ragtune.evaluation import Qrels, read_beir
 from ragtune.learning import TuningRun
 from ragtune.memory import Memory
 from ragtune.report import Report
-from ragtune.types import Pair
+
+CANCEL_S = 5.0  # so long an interrupted training may take to end
 
 PhaseProgress = Callable[[str, int, int], None]
 """Called with (phase, done, total); a total of 0 is not known yet."""
@@ -97,7 +98,7 @@ def run_demo(
     embedder: object | None = None,
     progress: PhaseProgress | None = None,
 ) -> DemoResult:
-    """Embed a corpus, learn from its questions, prove the gain and show it.
+    """Embed a corpus, import its questions, train a job on them, and show what came of it.
 
     Args:
         data: A folder in BEIR layout with train judgments; None is the documentation of the
@@ -109,6 +110,7 @@ def run_demo(
 
     Raises:
         FileNotFoundError: A file of `data` is missing, or the weights are.
+        RuntimeError: The training failed or was cancelled; the message tells why.
         ValueError: A line of `data` is bad, or there is nothing to learn from.
     """
     clock = _Clock(progress)
@@ -117,11 +119,10 @@ def run_demo(
     path = at or _default_path(task, limit)
     with Memory(path, embedder=embedder) as memory:
         embedded = _add_corpus(memory, task, clock)
+        with clock.phase("importing the questions"):
+            memory.questions.add(_question_file(memory.path, task.train))
         with clock.phase("learning"):
-            pairs = [
-                Pair(q.text, id_, grade) for q in task.train for id_, grade in q.grades.items()
-            ]
-            run = memory.tune(pairs, progress=clock.report)
+            run = _learn(memory, clock)
         test = _evaluate(memory, task, clock) if task.test else None
         with clock.phase("choosing examples"):
             examples = choose_examples(memory, task.test or task.train)
@@ -145,6 +146,36 @@ def _add_corpus(memory: Memory, task: Task, clock: _Clock) -> int:
     with clock.phase("embedding the corpus"):
         memory.add(task.texts, ids=task.ids, sources=task.sources, progress=count)
     return embedded
+
+
+def _question_file(folder: Path, questions: Sequence[Question]) -> Path:
+    """Write questions as `ragtune questions import` reads them."""
+    path = folder / "questions.jsonl"
+    lines = [
+        json.dumps({"question": question.text, "chunk_id": id_, "relevance": grade})
+        for question in questions
+        for id_, grade in question.grades.items()
+    ]
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
+
+
+def _learn(memory: Memory, clock: _Clock) -> TuningRun:
+    """Train a run on all questions as a job, which ends with whoever waits for it."""
+    run_id = memory.runs.start()
+    # One attempt: a further one could be at an easier strategy, and this one's error untold.
+    job_id = memory.jobs.train(run_id, max_attempts=1, progress=clock.report)
+    memory.jobs.start_worker()
+    try:
+        job = memory.jobs.wait(job_id, progress=clock.report)
+    except BaseException:
+        memory.jobs.cancel(job_id)
+        with suppress(TimeoutError):
+            memory.jobs.wait(job_id, timeout_s=CANCEL_S)
+        raise
+    if job.status != "ready":
+        raise RuntimeError(f"job {job_id}: expected it ready, got {job.status}: {job.error}")
+    return memory.runs.result(run_id)
 
 
 def _evaluate(memory: Memory, task: Task, clock: _Clock) -> Report:

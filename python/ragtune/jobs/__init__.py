@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ragtune.learning import Options
 from ragtune.space import EmbeddingSpace
 from ragtune.store import Job, Lock, Store
+from ragtune.types import Progress
 
 if TYPE_CHECKING:
     from ragtune.jobs.worker import Worker
@@ -57,11 +58,13 @@ class Jobs:
         time_limit_s: float | None = None,
         memory_limit_mb: int | None = None,
         max_attempts: int = 3,
+        progress: Progress | None = None,
     ) -> str:
         """Queue the training of a run that is `generated`; returns the job's id.
 
-        Questions are embedded here, for a worker may have no embedder. An attempt that fails
-        is made again, at last with a strategy that hardly can: ridge with a high penalty.
+        Questions are embedded here, and with an embedder of your own the sentences of chunks,
+        for a worker has none. An attempt that fails is made again, at last with a strategy that
+        hardly can: ridge with a high penalty.
 
         Args:
             run_id: What to train; see `Memory.tune` for the arguments that follow.
@@ -72,6 +75,7 @@ class Jobs:
             time_limit_s: A training that takes longer fails.
             memory_limit_mb: Address space of the process that trains.
             max_attempts: How often it is tried.
+            progress: Called with (embedded, to embed).
 
         Raises:
             ValueError: The run is not `generated`, or an argument is out of range.
@@ -81,10 +85,8 @@ class Jobs:
                 raise ValueError(f"{name}: expected more than 0, got {value}")
         if max_attempts < 1:
             raise ValueError(f"max_attempts: expected at least 1, got {max_attempts}")
-        questions = {pair.question: None for pair in self._store.pairs.living(run_id)}
-        if questions:
-            self._space.questions(list(questions), None)
         options = Options(strategy, dict(hyperparameters or {}), coverage, seed)
+        self._embed(run_id, options, progress)
         payload = {
             "run_id": run_id,
             "options": options.to_dict(),
@@ -93,6 +95,13 @@ class Jobs:
         return self._store.jobs.add_training(
             payload, max_attempts=max_attempts, time_limit_s=time_limit_s
         )
+
+    def _embed(self, run_id: str, options: Options, progress: Progress | None) -> None:
+        questions = {pair.question: None for pair in self._store.pairs.living(run_id)}
+        if questions:
+            self._space.questions(list(questions), progress)
+        if options.look_at_sentences and self._space.is_given:
+            self._space.make_sentences(progress)
 
     def list(self, status: str | None = None) -> list[Job]:
         """Jobs, newest first."""
@@ -122,8 +131,15 @@ class Jobs:
         """
         self._store.jobs.delete(job_id)
 
-    def wait(self, job_id: str, timeout_s: float | None = None) -> Job:
+    def wait(
+        self, job_id: str, timeout_s: float | None = None, *, progress: Progress | None = None
+    ) -> Job:
         """Wait until a job has ended.
+
+        Args:
+            job_id: Which one.
+            timeout_s: How long at most; None is for ever.
+            progress: Called with (done, total) as its worker tells it.
 
         Raises:
             TimeoutError: It has not in time.
@@ -133,6 +149,8 @@ class Jobs:
         while not (job := self.get(job_id)).has_ended:
             if end is not None and time.monotonic() > end:
                 raise TimeoutError(f"job {job_id}: still {job.status} after {timeout_s} s")
+            if progress and job.progress:
+                progress(job.progress["done"], job.progress["total"])
             time.sleep(FOLLOW_S / 4)
         return job
 

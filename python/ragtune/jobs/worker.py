@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.1  # between two looks at the child, and at whether the job was cancelled
 IDLE_S = 0.5  # between two looks for a job
+TELL_S = 1.0  # between two signs of life, at most
 
 
 class Worker:
@@ -102,7 +103,7 @@ class Worker:
                 return "stop"
             if self._store.jobs.get(job.id).cancel_requested:
                 return "cancel"
-            if now - beaten > self._lease_s / 4:
+            if now - beaten > min(TELL_S, self._lease_s / 4):
                 beaten = now
                 if not self._store.jobs.beat(job.claim, self._lease_s, child.progress):
                     return "lost"

@@ -44,6 +44,7 @@ class Database:
         self.url = sa.make_url(url)
         self._engine = _engine(self.url)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
+        _close_late(self._engine)
         if self.is_sqlite:
             _tune_sqlite(self._engine)
         forks.register(self)
@@ -131,6 +132,19 @@ def _engine(url: sa.URL) -> sa.Engine:
         raise ImportError(
             "PostgreSQL needs psycopg; install it with: pip install 'ragtune[postgres]'"
         ) from error
+
+
+def _close_late(engine: sa.Engine) -> None:
+    """Close a connection that was at work when its pool was disposed of: nobody else does."""
+
+    @event.listens_for(engine, "do_connect")  # before it, for a connection takes its time
+    def tell_pool(_dialect: Any, record: Any, _arguments: Any, _named: Any) -> None:
+        record.info["pool"] = id(engine.pool)
+
+    @event.listens_for(engine, "checkin")
+    def close(connection: Any, record: Any) -> None:
+        if connection is not None and record.info.get("pool") != id(engine.pool):
+            connection.close()
 
 
 def _tune_sqlite(engine: sa.Engine) -> None:
