@@ -228,22 +228,26 @@ def test_from_chunks_without_questions_to_a_verdict(memory):
     assert again.pair_count == 242
 
 
-def test_two_processes_do_not_ask_at_once(memory):
+def test_two_machines_do_not_ask_at_once(memory, open_memory, store_url, embedder):
+    """Two that share a database share no folder."""
     filled(memory, 20)
+    folder = memory.path if store_url is None else memory.path.with_name("other")
+    other = open_memory(folder, embedder=embedder)
     inside, refused = threading.Event(), []
 
     def say(text, nonce):
         if not inside.is_set():
             inside.set()
             try:
-                memory.questions.generate(Scripted(about), FAST)
+                other.questions.generate(Scripted(about), FAST)
             except StoreLockedError as error:
                 refused.append(str(error))
         return about(text)
 
     memory.questions.generate(Scripted(say), FAST)
     assert refused == ["questions: another process is writing questions for this memory"]
-    memory.questions.generate(Scripted(about), FAST)  # the lock is free again
+    other.questions.generate(Scripted(about), FAST)  # the lock is free again
+    other.close()
 
 
 def test_cancelling_takes_less_than_a_second_and_leaves_no_thread(memory):

@@ -338,6 +338,14 @@ def methods(thing):
     }
 
 
+def test_one_owner_s_task_does_not_keep_the_other_from_it(owners):
+    alice, bob = owners[0].store, owners[1].store
+    with alice.alone("task") as hers, alice.alone("task") as again, bob.alone("task") as his:
+        assert (hers, again, his) == (True, False, True)
+    with alice.alone("task") as hers:
+        assert hers
+
+
 def test_every_public_method_has_a_case(tmp_path):
     with ragtune.Memory(tmp_path / "m", embedder=HashEmbedder()) as memory:
         tables = {
@@ -350,4 +358,4 @@ def test_every_public_method_has_a_case(tmp_path):
         assert parts | methods(memory) == set(MEMORY)
         public = {name for name in vars(memory) if not name.startswith("_")}
         assert public == {*PARTS, "path", "store", "space", "registry"}
-    assert methods(Store("sqlite://")) == {"in_file", "counters", "close"}
+    assert methods(Store("sqlite://")) == {"in_file", "counters", "close", "alone"}

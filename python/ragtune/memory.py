@@ -83,9 +83,7 @@ class Memory:
         self.jobs = Jobs(self.store, self.space, Home(self.path, store, owner))
         self.models = Models(self.store, self.registry)
         self.datasets = Datasets(self.store)
-        self.questions = MemoryQuestions(
-            self.store, self.space, self._index, self._retrieval.words, self.path
-        )
+        self.questions = MemoryQuestions(self.store, self.space, self._index, self._retrieval.words)
         self.runs = Runs(self.store, self._learning)
         self.deep_memory = DeepMemory(self)
 

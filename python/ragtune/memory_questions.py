@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +16,7 @@ from ragtune.questions.files import read_file
 from ragtune.questions.generation import CHARACTERS_PER_TOKEN, Asking, Generation, spread
 from ragtune.report_details import html_table, markdown_table
 from ragtune.space import EmbeddingSpace
-from ragtune.store import NewChunk, Store, content_key
+from ragtune.store import NewChunk, Store
 from ragtune.types import Cancel, Chat, Pair, StoreLockedError
 
 _HEADINGS = "chunk", "question", "style", "set aside", "text"
@@ -55,19 +53,6 @@ class Preview:
                 for row in self.rows]  # fmt: skip
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however that ends."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreLockedError(
-                "questions: another process is writing questions for this memory"
-            ) from None
-        yield
-
-
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a run would take; tokens are guesses, and money is None without prices."""
@@ -92,11 +77,10 @@ class MemoryQuestions:
     """Questions for the chunks of a memory."""
 
     def __init__(
-        self, store: Store, space: EmbeddingSpace, index: ChunkIndex, words: ChunkWords, home: Path
+        self, store: Store, space: EmbeddingSpace, index: ChunkIndex, words: ChunkWords
     ) -> None:
         self._store, self._space, self._index, self._words = store, space, index, words
         self._begun: list[Generation] = []
-        self._lock = home / f"generating-{content_key(store.owner).hex()[:16]}.lock"
 
     def generate(
         self,
@@ -110,10 +94,14 @@ class MemoryQuestions:
 
         Raises:
             InterruptedError: It was cancelled.
-            StoreLockedError: Another process of this machine is asking for this memory.
+            StoreLockedError: Another process is asking for this memory.
         """
         generation = self._generation(chat, asking)
-        with _alone(self._lock):
+        with self._store.alone("generating") as own:
+            if not own:
+                raise StoreLockedError(
+                    "questions: another process is writing questions for this memory"
+                )
             run = self._store.runs.get(generation.run(listener, cancel))
         assert run is not None
         return run

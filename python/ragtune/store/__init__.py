@@ -7,6 +7,7 @@ every statement here, never by callers. PostgreSQL does the same by URL, for sev
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from ragtune.store.chunks import Changes, ChunkTable, NewChunk, content_key
 from ragtune.store.claims import Claim
 from ragtune.store.database import Database
 from ragtune.store.datasets import DatasetTable, Item
+from ragtune.store.exclusive import alone
 from ragtune.store.forks import Lock
 from ragtune.store.jobs import Job, JobTable
 from ragtune.store.metadata import MetadataTable
@@ -91,6 +93,10 @@ class Store:
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""
         return self.reader.counters()
+
+    def alone(self, task: str) -> AbstractContextManager[bool]:
+        """Be the only one of this owner's at a task, on any machine; false if one is at it."""
+        return alone(self._database, task)
 
     def close(self) -> None:
         """Give back the connections."""

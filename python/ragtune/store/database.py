@@ -104,6 +104,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def lasting(self) -> Iterator[Connection]:
+        """A connection whose every statement is a transaction of its own."""
+        with self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
     def _transaction(self, lock: str | None) -> Iterator[Connection]:
         engine = self._engine.execution_options(ragtune_write=True)
         with _clear_errors(), engine.begin() as connection:
