@@ -338,6 +338,14 @@ def methods(thing):
     }
 
 
+def test_chunks_by_row_are_the_owner_s_alone(owners):
+    alice, bob = owners
+    with bob.store.holding():
+        assert bob.store.found(rows(alice)).chunks == {}
+    assert bob.store.found(rows(alice)).chunks == {}
+    assert len(alice.store.found(rows(alice)).chunks) > 20
+
+
 def test_one_owner_s_task_does_not_keep_the_other_from_it(owners):
     alice, bob = owners[0].store, owners[1].store
     with alice.alone("task") as hers, alice.alone("task") as again, bob.alone("task") as his:
@@ -358,4 +366,11 @@ def test_every_public_method_has_a_case(tmp_path):
         assert parts | methods(memory) == set(MEMORY)
         public = {name for name in vars(memory) if not name.startswith("_")}
         assert public == {*PARTS, "path", "store", "space", "registry"}
-    assert methods(Store("sqlite://")) == {"in_file", "counters", "close", "alone"}
+    assert methods(Store("sqlite://")) == {
+        "in_file",
+        "counters",
+        "close",
+        "alone",
+        "found",
+        "holding",
+    }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,12 @@ class ChunkIndex:
             if self._unsaved >= max(FILE_FROM, SAVED_SHARE * len(state.index)):
                 self._save(state)
             return state
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other thread move the index on."""
+        with self._lock:
+            yield
 
     def count(self) -> int:
         """Living chunks; counted by the store only if the index is not caught up."""

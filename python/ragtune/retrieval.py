@@ -20,7 +20,7 @@ from ragtune.registry import Registry, Serving
 from ragtune.store import Store
 from ragtune.types import Chunk, Hit
 
-ATTEMPTS = 20  # a search begins anew if the store changes under it, so often at most
+ATTEMPTS = 3  # a search begins anew if the store changes under it; then it holds the store
 
 Rows = NDArray[np.int64]
 Filter = Mapping[str, Any] | Callable[[Chunk], bool]
@@ -55,15 +55,18 @@ class Retrieval:
 
     def search(self, asked: Asked) -> list[Hit]:
         """See `Memory.search`."""
-        hits: list[Hit] = []
         for _ in range(ATTEMPTS):
-            state = self._index.fresh(asked.vector.shape[1])
-            allowed = self._allowed(state, asked.filter)
-            scores, rows, chances = self._ranked(state, asked, allowed)
-            hits, whole = self._hits(state, scores, rows, chances)
+            hits, whole = self._attempt(asked)
             if whole:
-                break
-        return hits
+                return hits
+        with self._index.held(), self._store.holding():
+            return self._attempt(asked)[0]
+
+    def _attempt(self, asked: Asked) -> tuple[list[Hit], bool]:
+        """Hits, and whether the store was the same from beginning to end."""
+        state = self._index.fresh(asked.vector.shape[1])
+        allowed = self._allowed(state, asked.filter)
+        return self._hits(state, *self._ranked(state, asked, allowed))
 
     def explain(self, asked: Asked) -> Explanation:
         """See `Memory.explain`."""
@@ -138,6 +141,6 @@ class Retrieval:
         """
         told: list[float | None] = [None] * len(rows) if chances is None else [*chances]
         ranked = [(r, s, c) for r, s, c in zip(rows, scores, told, strict=True) if r >= 0]
-        found, latest = self._store.reader.chunks([row for row, _, _ in ranked])
+        found, latest = self._store.found([row for row, _, _ in ranked])
         hits = [Hit(found[row], score, chance) for row, score, chance in ranked if row in found]
         return hits, latest <= state.counters[0] and len(hits) == len(ranked)

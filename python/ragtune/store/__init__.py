@@ -7,13 +7,14 @@ every statement here, never by callers. PostgreSQL does the same by URL, for sev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from ragtune.store.answers import AnswerTable
-from ragtune.store.chunks import Changes, ChunkTable, NewChunk, content_key
+from ragtune.store.chunks import Changes, ChunkTable, Found, NewChunk, content_key
 from ragtune.store.claims import Claim
 from ragtune.store.database import Database
 from ragtune.store.datasets import DatasetTable, Item
@@ -92,7 +93,15 @@ class Store:
 
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""
-        return self.reader.counters()
+        return self._database.counters() if self._database.is_held else self.reader.counters()
+
+    def found(self, rows: Sequence[int]) -> Found:
+        """Living chunks among rows, all of one state of the store."""
+        return (self.chunks.found if self._database.is_held else self.reader.chunks)(rows)
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Let all that this thread reads be of one state of the store; not for long."""
+        return self._database.holding()
 
     def alone(self, task: str) -> AbstractContextManager[bool]:
         """Be the only one of this owner's at a task, on any machine; false if one is at it."""

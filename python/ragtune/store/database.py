@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -43,6 +44,7 @@ class Database:
         self.owner = owner
         self.url = sa.make_url(url)
         self._engine = _engine(self.url)
+        self._held = threading.local()
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         _close_late(self._engine)
         if self.is_sqlite:
@@ -85,11 +87,30 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store."""
+        held = getattr(self._held, "connection", None)
+        if held is not None:
+            yield held
+            return
         engine = self._engine
         if not self.is_sqlite:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with _clear_errors(), engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Let all that this thread reads be of one state of the store."""
+        with self.reading() as connection:
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                del self._held.connection
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this thread is within `holding`."""
+        return hasattr(self._held, "connection")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
