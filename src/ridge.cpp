@@ -105,6 +105,7 @@ RowMajor<float> RidgeStatistics::adapted(MatrixView queries, std::span<const dou
   const RowMajor<float> gram = gram_.cast<float>();
   const RowMajor<float> shift = (cross_ - gram_).transpose().cast<float>();
   RowMajor<float> out(m * std::ssize(lambdas), d);
+  if (m == 0) return out;  // Eigen would solve for a column that is not there
   parallel_for(
       std::ssize(lambdas),
       [&](std::ptrdiff_t i) {
