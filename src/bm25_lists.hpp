@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 
 #include "bm25_weights.hpp"
 
@@ -115,11 +116,26 @@ struct List {
 };
 
 // The largest sum of each column, where row r of the window is COLUMNS documents from
-// r * COLUMNS on.
-inline void largest_of_columns(const std::int32_t* sums, std::int32_t* largest) {
+// r * COLUMNS on. Sums behind the first `size` are 0.
+inline void largest_of_columns(const std::int32_t* sums, std::uint32_t size,
+                               std::int32_t* largest) {
   std::copy(sums, sums + COLUMNS, largest);
-  for (std::uint32_t row = COLUMNS; row < WINDOW; row += COLUMNS)
+  for (std::uint32_t row = COLUMNS; row < size; row += COLUMNS)
     for (std::uint32_t i = 0; i < COLUMNS; ++i) largest[i] = std::max(largest[i], sums[row + i]);
+}
+
+// The k-th largest of the columns; k <= COLUMNS.
+inline std::int32_t kth_of_columns(const std::int32_t* largest, std::size_t k) {
+  std::int32_t heap[COLUMNS];
+  std::copy(largest, largest + k, heap);
+  std::make_heap(heap, heap + k, std::greater<>());
+  for (std::size_t i = k; i < COLUMNS; ++i) {
+    if (largest[i] <= heap[0]) continue;
+    std::pop_heap(heap, heap + k, std::greater<>());
+    heap[k - 1] = largest[i];
+    std::push_heap(heap, heap + k, std::greater<>());
+  }
+  return heap[0];
 }
 
 }  // namespace ragtune

@@ -8,17 +8,15 @@
 #include <utility>
 
 #include "bm25_lists.hpp"
+#include "topk.hpp"
 
 namespace ragtune {
 namespace {
 
-struct Hit {
-  float score;
-  std::int64_t row;
-  bool operator<(const Hit& other) const {  // the better one is less
-    return score != other.score ? score > other.score : row < other.row;
-  }
-};
+constexpr std::int32_t PART = 3;  // lists that bring less than 1 / PART of the way are looked up
+constexpr double ROUNDING = 1e-6;
+
+using Hit = Scored<float, std::int64_t>;
 
 struct Scratch {
   std::vector<std::int32_t> sums = std::vector<std::int32_t>(WINDOW);     // 0 between windows
@@ -59,9 +57,12 @@ class Search {
   void open(std::size_t s);
   void scan();
   void read_window();
+  void add_lists(std::size_t begin, std::size_t end);
+  void pass_over(std::size_t end);
+  bool sums_are_close() const;
+  void raise_cut(std::size_t list);
   void find_by_postings();
   void find_by_sums();
-  std::int32_t kth_largest(const std::int32_t* largest) const;
   void collect(const std::int32_t* largest, std::int32_t least, std::int32_t below);
   void offer_found();
   void look_up_rest();
@@ -69,6 +70,9 @@ class Search {
   template <class Fn>
   void for_each_posting(List& list, Fn fn);
   void insert(Hit hit);
+
+  // Documents of the window.
+  std::uint32_t size() const { return std::min(WINDOW, std::uint32_t(segment_->size()) - start_); }
 
   // What the sum of the lists from `list` on must reach for a document to be among the best.
   std::int32_t least(std::size_t list) const { return std::max(1, cut_ - scratch_.below[list]); }
@@ -116,7 +120,7 @@ void Search::scan() {
   first_ = 0;
   for (;;) {
     if (scratch_.below.back() < cut_) return;
-    while (first_ < lists.size() && scratch_.below[first_ + 1] < cut_ / 4) ++first_;
+    pass_over(lists.size());
     std::uint32_t next = NONE;
     for (std::size_t i = first_; i < lists.size(); ++i)
       next = std::min(next, lists[i].next_document());
@@ -127,16 +131,49 @@ void Search::scan() {
 }
 
 void Search::read_window() {
-  std::uint32_t count = 0;
-  for (std::size_t i = first_; i < scratch_.lists.size(); ++i) {
-    List& list = scratch_.lists[i];
-    list.enter_and_add(start_, scratch_.sums.data());
-    count += list.end - list.begin;
+  const std::size_t all = scratch_.lists.size();
+  std::size_t added = all;  // the lists from here on are
+  if (cut_ == 1 && all > 1 && sums_are_close()) {
+    do --added;
+    while (added > 1 && scratch_.below[added] > scratch_.below[all] / 2);
+    add_lists(added, all);
+    raise_cut(added);
+    pass_over(added);
   }
+  add_lists(first_, added);
+  std::uint32_t count = 0;
+  for (std::size_t i = first_; i < all; ++i)
+    count += scratch_.lists[i].end - scratch_.lists[i].begin;
   if (count < WINDOW / 8)
     find_by_postings();
   else
     find_by_sums();
+}
+
+void Search::add_lists(std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i)
+    scratch_.lists[i].enter_and_add(start_, scratch_.sums.data());
+}
+
+// Passes over lists before `end` that together cannot bring a document a good part of the way.
+void Search::pass_over(std::size_t end) {
+  while (first_ < end && scratch_.below[first_ + 1] < cut_ / PART) ++first_;
+}
+
+// Whether sums are but a step of each code too high, and each is of a document that may be found.
+bool Search::sums_are_close() const {
+  return in_.allowed.all() && k_ <= COLUMNS &&
+         segment_->impacts->mean_length == in_.state.mean_length();
+}
+
+// As far as k documents of the window are proven to be brought by the lists from `list` on: their
+// sums, less a step of each code and what weights are rounded up.
+void Search::raise_cut(std::size_t list) {
+  std::int32_t largest[COLUMNS];
+  largest_of_columns(scratch_.sums.data(), size(), largest);
+  double proven = kth_of_columns(largest, k_);
+  for (; list < scratch_.lists.size(); ++list) proven -= scratch_.lists[list].weight + 255.0;
+  cut_ = std::max(cut_, std::int32_t(proven * (1 - ROUNDING)));
 }
 
 // Where few documents have a sum: goes through the postings again.
@@ -160,29 +197,15 @@ void Search::find_by_postings() {
 void Search::find_by_sums() {
   constexpr std::int32_t ALL = std::numeric_limits<std::int32_t>::max();
   std::int32_t largest[COLUMNS], rest = ALL;
-  largest_of_columns(scratch_.sums.data(), largest);
+  largest_of_columns(scratch_.sums.data(), size(), largest);
   if (hits_.size() < k_ && k_ <= COLUMNS) {
-    rest = std::max(kth_largest(largest), least(first_));
+    rest = std::max(kth_of_columns(largest, k_), least(first_));
     collect(largest, rest, ALL);
     offer_found();
   }
   collect(largest, least(first_), rest);
   offer_found();
-  std::ranges::fill(scratch_.sums, 0);
-}
-
-// Of all columns.
-std::int32_t Search::kth_largest(const std::int32_t* largest) const {
-  std::int32_t heap[COLUMNS];
-  std::copy(largest, largest + k_, heap);
-  std::make_heap(heap, heap + k_, std::greater<>());
-  for (std::size_t i = k_; i < COLUMNS; ++i) {
-    if (largest[i] <= heap[0]) continue;
-    std::pop_heap(heap, heap + k_, std::greater<>());
-    heap[k_ - 1] = largest[i];
-    std::push_heap(heap, heap + k_, std::greater<>());
-  }
-  return heap[0];
+  std::fill_n(scratch_.sums.begin(), size(), 0);
 }
 
 // Finds documents with sums in [least, below).
@@ -190,7 +213,7 @@ void Search::collect(const std::int32_t* largest, std::int32_t least, std::int32
   scratch_.found.clear();
   for (std::uint32_t column = 0; column < COLUMNS; ++column) {
     if (largest[column] < least) continue;
-    for (std::uint32_t i = column; i < WINDOW; i += COLUMNS)
+    for (std::uint32_t i = column; i < size(); i += COLUMNS)
       if (scratch_.sums[i] >= least && scratch_.sums[i] < below)
         scratch_.found.push_back({scratch_.sums[i], start_ + i});
   }
@@ -283,9 +306,8 @@ void Search::insert(Hit hit) {
   std::push_heap(hits_.begin(), hits_.end());
   if (hits_.size() < k_) return;
   // A little less than the worst hit's: sums are exact, but float scores and bounds are rounded.
-  constexpr double ROUNDING = 1e-6;
   const double reach = double(hits_.front().score) * (1 - ROUNDING) - question_.base;
-  cut_ = std::max(1, std::int32_t(std::floor(reach / unit_ * (1 - ROUNDING))));
+  cut_ = std::max(cut_, std::int32_t(std::floor(reach / unit_ * (1 - ROUNDING))));
 }
 
 }  // namespace

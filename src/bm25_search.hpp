@@ -5,9 +5,11 @@
 // A segment is read in windows of documents. While its impact codes are summed, a document's sum
 // is an upper bound of its score; what may still be among the k best is scored exactly, in
 // float64 and in the order of the terms, so that a score does not depend on how it was found.
-// Lists that together bring a document less than a quarter of that far are only looked up for
+// Lists that together bring a document less than a third of that far are only looked up for
 // documents that others brought up (after MaxScore: Turtle & Flood 1995,
-// doi:10.1016/0306-4573(95)00020-H); to read the others is cheaper than to avoid it.
+// doi:10.1016/0306-4573(95)00020-H); to read the others is cheaper than to avoid it. In the first
+// window the lists that bring most are read first: how far they bring k documents tells which of
+// the others can be passed over.
 #pragma once
 
 #include "bm25_question.hpp"
