@@ -92,6 +92,7 @@ def main() -> None:
         rounds=3,
         builds=3,
         threads=2,
+        into="hnsw",
     )
     figures: dict[str, Any] = {
         "queries": options.queries,
@@ -111,7 +112,7 @@ def main() -> None:
         note(name)
         figures["data"][name] = measure(Task.of(*make()), options)
         gc.collect()
-        finish("hnsw", figures, options.save)  # after each, since the whole takes an hour
+        finish(options.into, figures, options.save)  # after each, since the whole takes an hour
 
 
 if __name__ == "__main__":

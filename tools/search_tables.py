@@ -1,6 +1,7 @@
 """The tables of docs/benchmarks.md, each from its committed result; `MADE` lists them."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from results import RESULTS, load, where
 
@@ -25,12 +26,12 @@ def at(points: dict, name: str, key: str) -> float | None:
     return points[name][key] if points[name] else None
 
 
-def hnsw() -> str:
+def hnsw(name: str = "hnsw") -> str:
     """A table per corpus, the picture, and where ragtune is behind."""
-    result = load("hnsw")
+    result = load(name)
     figures = result["figures"]
     parts = [f"({where(result)}; {figures['queries']:,} queries)"]
-    if PICTURE.is_file():
+    if name == "hnsw" and PICTURE.is_file():
         parts.append("![recall and queries a second of each engine](pictures/hnsw.png)")
     for name, case in figures["data"].items():
         parts += [f"**{name}**", curves_table(case), asked_for(case)]
@@ -182,6 +183,7 @@ MADE = {
     name: if_measured(name, make)
     for name, make in (
         ("hnsw", hnsw),
+        ("hnsw_wide", partial(hnsw, "hnsw_wide")),
         ("growth", growth),
         ("filter", filtered),
         ("churn", churn),
