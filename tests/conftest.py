@@ -1,5 +1,6 @@
 import hashlib
 import os
+import signal
 import uuid
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import ragtune
 from ragtune import _core
 from ragtune.training_data import training_data
+
+
+@pytest.fixture
+def interruptible():
+    """Interrupts interrupt, also under what ignores them, as nohup does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class HashEmbedder:

@@ -87,6 +87,7 @@ def test_questions_are_imported_and_trained_on_as_a_job():
         assert {pair.source for pair in memory.store.pairs.living()} == {"imported"}
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_cancels_the_job(tmp_path):
     def interrupt():
         with Memory(tmp_path / "m") as memory:

@@ -14,7 +14,8 @@ from conftest import HashEmbedder
 from ragtune.types import Pair
 
 CHILD = """
-import sys, threading, time
+import signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and the like ignore it
 sys.path.insert(0, sys.argv[2])
 from conftest import HashEmbedder
 import ragtune
