@@ -9,6 +9,9 @@ from conftest import HashEmbedder, fill, postgres_schema
 
 import ragtune
 from ragtune.store import NewChunk, Store
+from ragtune.store.database import Database
+
+psycopg = pytest.importorskip("psycopg", reason='needs the extra: pip install "ragtune[postgres]"')
 
 
 @pytest.fixture
@@ -28,6 +31,25 @@ def test_text_with_nul_is_refused_and_nothing_is_written(url):
     assert store.chunks.count() == 0
     store.chunks.add([chunk("a")])
     store.close()
+
+
+def cut_short():
+    """What psycopg makes of an interrupt while it sends many rows, as SQLAlchemy passes it on."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        try:
+            raise psycopg.OperationalError("cannot exit pipeline mode while busy")
+        except psycopg.OperationalError as error:
+            raise sa.exc.OperationalError("INSERT", {}, error) from error
+
+
+def test_an_interrupt_of_a_statement_is_an_interrupt(url):
+    """It was an error of the database, and the run that was interrupted had failed."""
+    database = Database(url, "default")
+    with pytest.raises(KeyboardInterrupt), database.writing():
+        cut_short()
+    database.close()
 
 
 def test_a_writer_that_waits_in_vain_is_told(url, monkeypatch):

@@ -194,6 +194,7 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        _raise_interrupt(error.orig)
         if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") == _LOCK_TIMEOUT:
             raise lock_error() from error
         raise
@@ -201,6 +202,14 @@ def _clear_errors() -> Iterator[None]:
         if "NUL" in str(error.orig):
             raise ValueError("text: expected none with NUL (PostgreSQL holds no such)") from None
         raise
+
+
+def _raise_interrupt(error: BaseException | None) -> None:
+    """Raise the interrupt that an error stands for: psycopg fails to end what was cut short."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            raise error from None
+        error = error.__context__
 
 
 def lock_error() -> StoreLockedError:
