@@ -1,6 +1,7 @@
 import json
 import sqlite3
 import tempfile
+import threading
 import uuid
 import warnings
 from functools import partial
@@ -20,6 +21,7 @@ from hypothesis.stateful import (
 
 import ragtune
 from ragtune import Pair
+from ragtune.store import Store
 
 TEXTS = ["refunds go to billing", "the cat sat on the mat", "python is a language"]
 
@@ -99,6 +101,26 @@ def test_reopened_memory_holds_the_same(tmp_path, embedder, open_memory):
     with open_memory(tmp_path / "m", embedder=HashEmbedder()) as again:
         assert again.search("cat") == found
         assert again.get(["a"])[0].metadata == {"k": [1, "ä"]}
+
+
+def test_several_may_make_one_store_at_once(tmp_path):
+    """SQLite does not wait for who turns a new file to its log: one said it had waited 30 s."""
+    together, failed = threading.Barrier(6), []
+
+    def open_each():
+        for i in range(30):
+            together.wait()
+            try:
+                Store.in_file(tmp_path / f"{i}.sqlite").close()
+            except ragtune.StoreLockedError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=open_each) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
 
 
 def test_another_process_is_seen_at_the_next_search(tmp_path, embedder, open_memory):

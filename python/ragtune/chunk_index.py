@@ -128,11 +128,11 @@ class ChunkIndex:
             index, note = _core.Index.load(str(self._path))
         except CorruptFileError as error:
             _remove(self._path)  # it would be warned of until the next save
-            self._warn("the index file is damaged and is built anew from the store", error, 7)
+            self._warn("the index file is damaged and is built anew from the store", error, 8)
             return None
         except (RuntimeError, ValueError, OSError) as error:
             if os.path.lexists(self._path):  # else another process has just removed it
-                self._warn("the index file cannot be read and is built anew in memory", error, 7)
+                self._warn("the index file cannot be read and is built anew in memory", error, 8)
             return None
         counters = self._store.saves.counters(note[0]) if note else None
         expected = generation, dimension, "ip"
@@ -158,7 +158,7 @@ class ChunkIndex:
         except Exception as error:
             if not self._warned:
                 self._warned = True
-                self._warn("the index file cannot be written; it is built at each start", error, 6)
+                self._warn("the index file cannot be written; it is built at each start", error, 7)
 
     def _remove_leftovers(self) -> None:
         """Remove what processes left that were killed while they saved."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -19,6 +21,7 @@ from ragtune.store.schema import meta
 from ragtune.types import StoreLockedError
 
 LOCK_TIMEOUT_S = 30
+WAIT_S = 0.01  # between two looks at a lock that SQLite does not wait for
 # Counters of changes must grow in the order in which changes are seen: writers take turns.
 _WRITE_LOCK = "SELECT value FROM meta WHERE key = 'change' FOR UPDATE"
 _LOCK_TIMEOUT = "55P03"  # PostgreSQL's name of it
@@ -180,13 +183,27 @@ def _tune_sqlite(engine: sa.Engine) -> None:
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _turn_to_log(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("ragtune_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _turn_to_log(connection: Any) -> None:
+    """Wait for whoever else does so to a new file: SQLite itself would not."""
+    end = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(WAIT_S)
 
 
 @contextmanager
