@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+MESSAGES = [{"role": "user", "content": "hello"}]
+
 
 class ChatServer:
     """Answers with `reply(request)`: a text, or (status, headers, body)."""
@@ -55,3 +57,11 @@ def serving(reply):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def asked_twice(chat):
+    """Both answers of a client of such a server."""
+    try:
+        return [chat.ask(MESSAGES, {"type": "object"}, 50) for _ in range(2)]
+    finally:
+        chat.close()

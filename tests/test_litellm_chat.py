@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from chat_server import serving
+from chat_server import MESSAGES, asked_twice, serving
 
 pytest.importorskip("litellm", reason='needs the extra: pip install "ragtune[litellm]"')
 
@@ -11,15 +11,11 @@ from ragtune import LiteLLMChat
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydantic")  # of types of LiteLLM's
 KEY = "sk-canary-0123456789"
-MESSAGES = [{"role": "user", "content": "hello"}]
 
 
 def ask(url, **options):
     chat = LiteLLMChat("openai/m", url, KEY, **{"backoff_s": 0.01, **options})
-    try:
-        return [chat.ask(MESSAGES, {"type": "object"}, 50) for _ in range(2)]
-    finally:
-        chat.close()
+    return asked_twice(chat)
 
 
 def test_an_answer_has_its_text_and_tokens():

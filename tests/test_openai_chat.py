@@ -4,12 +4,11 @@ import json
 import time
 
 import pytest
-from chat_server import serving
+from chat_server import asked_twice, serving
 
 from ragtune import OpenAIChat
 
 KEY = "sk-canary-0123456789"
-MESSAGES = [{"role": "user", "content": "hello"}]
 
 
 def refusing(*forms):
@@ -22,10 +21,7 @@ def refusing(*forms):
 
 def ask(server, **options):
     chat = OpenAIChat("m", server.url, KEY, **{"backoff_s": 0.01, **options})
-    try:
-        return [chat.ask(MESSAGES, {"type": "object"}, 50) for _ in range(2)]
-    finally:
-        chat.close()
+    return asked_twice(chat)
 
 
 def test_an_answer_has_its_text_and_tokens():

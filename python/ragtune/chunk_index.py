@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +63,9 @@ class ChunkIndex:
                 self._save(state)
             return state
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Lock:
         """Let no other thread move the index on."""
-        with self._lock:
-            yield
+        return self._lock
 
     def count(self) -> int:
         """Living chunks; counted by the store only if the index is not caught up."""
