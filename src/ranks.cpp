@@ -68,8 +68,6 @@ class QueryBlock {
     std::ptrdiff_t q, r, row, count;  // query and judgment; documents [row, row + count)
   };
 
-  static MatrixView view(const RowMajor<float>& m) { return {m.data(), m.rows(), m.cols()}; }
-
   // The queries of the block, frozen first, then under each adapter: ((m + 1) size, d).
   RowMajor<float> stacked(MatrixView queries, MatrixView adapted) const {
     RowMajor<float> out((m_ + 1) * size_, queries.cols());

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "parallel.hpp"
 #include "tiles.hpp"
@@ -25,6 +26,10 @@ Eigen::LLT<RowMajor<T>> factor(RowMajor<T> gram, double lambda) {
         "ridge: the statistics are not positive definite; was a pair removed that was never "
         "added?");
   return out;
+}
+
+std::string shape(MatrixView m) {
+  return "(" + std::to_string(m.rows()) + ", " + std::to_string(m.cols()) + ")";
 }
 
 }  // namespace
@@ -96,23 +101,29 @@ RowMajor<float> RidgeStatistics::solve(double lambda) const {
   return w.cast<float>();
 }
 
-RowMajor<float> RidgeStatistics::adapted(MatrixView queries, std::span<const double> lambdas,
-                                         int num_threads) const {
-  const auto m = queries.rows(), d = dimensions();
-  if (queries.cols() != d)
-    throw std::invalid_argument("queries: expected " + std::to_string(d) + " dimensions, got " +
-                                std::to_string(queries.cols()));
-  const RowMajor<float> gram = gram_.cast<float>();
-  const RowMajor<float> shift = (cross_ - gram_).transpose().cast<float>();
-  RowMajor<float> out(m * std::ssize(lambdas), d);
-  if (m == 0) return out;  // Eigen would solve for a column that is not there
+RowMajor<float> ridge_adapted(MatrixView queries, MatrixView targets, MatrixView asked,
+                              std::span<const double> lambdas, int num_threads) {
+  const auto m = queries.rows(), d = queries.cols(), sets = m ? targets.rows() / m : 1;
+  if (targets.cols() != d || asked.cols() != d || targets.rows() != sets * m)
+    throw std::invalid_argument(
+        "expected queries (m, d), targets (sets m, d) and asked (a, d), got " + shape(queries) +
+        ", " + shape(targets) + " and " + shape(asked));
+  RowMajor<float> out(sets * std::ssize(lambdas) * asked.rows(), d);
+  if (out.size() == 0) return out;  // Eigen would solve for a column that is not there
+  const RowMajor<float> gram = multiply_first_transposed(queries, queries, num_threads);
+  std::vector<RowMajor<float>> shifts;  // (Q'D - Q'Q)' of each set
+  for (std::ptrdiff_t set = 0; set < sets; ++set) {
+    const RowMajor<float> moved = targets.middleRows(set * m, m) - queries;
+    shifts.push_back(multiply_first_transposed(view(moved), queries, num_threads));
+  }
   parallel_for(
       std::ssize(lambdas),
       [&](std::ptrdiff_t i) {
         const auto solver = factor<float>(gram, lambdas[std::size_t(i)]);
-        const RowMajor<float> x = solver.solve(queries.transpose()).transpose();
-        out.middleRows(i * m, m) = queries + multiply_transposed(MatrixView(x.data(), m, d),
-                                                                 MatrixView(shift.data(), d, d), 1);
+        const RowMajor<float> x = solver.solve(asked.transpose()).transpose();
+        for (std::ptrdiff_t set = 0; set < sets; ++set)
+          out.middleRows((set * std::ssize(lambdas) + i) * asked.rows(), asked.rows()) =
+              asked + multiply_transposed(view(x), view(shifts[std::size_t(set)]), 1);
       },
       num_threads, 1);
   return out;

@@ -34,12 +34,6 @@ class RidgeStatistics {
   // std::runtime_error if removals left the statistics of no set of pairs.
   RowMajor<float> solve(double lambda) const;
 
-  // q W for each lambda without W itself: queries (m, d) -> (lambdas m, d), block after block.
-  // In single precision, which ranks need: half the time of solve() and less.
-  // Throws as solve() does, and std::invalid_argument if the dimensions differ.
-  RowMajor<float> adapted(MatrixView queries, std::span<const double> lambdas,
-                          int num_threads = 0) const;
-
  private:
   void update(MatrixView queries, MatrixView documents, std::span<const float> weights,
               double sign);
@@ -47,5 +41,12 @@ class RidgeStatistics {
   RowMajor<double> gram_, cross_;  // Q'VQ and Q'VD, (d, d)
   std::int64_t pairs_ = 0;
 };
+
+// What the regression makes of `asked` (a, d) for every set of targets and every lambda, without
+// a matrix: queries (m, d), targets (sets m, d), weights of 1 -> (sets lambdas a, d), lambdas
+// within a set. In single precision, which ranks need, and much faster than one solve() for each.
+// Throws as solve() does, and std::invalid_argument if the shapes differ.
+RowMajor<float> ridge_adapted(MatrixView queries, MatrixView targets, MatrixView asked,
+                              std::span<const double> lambdas, int num_threads = 0);
 
 }  // namespace ragtune

@@ -92,16 +92,26 @@ def test_rejects_shapes():
         _core.RidgeStatistics(3).merge(_core.RidgeStatistics(2))
 
 
-@given(m=st.integers(0, 40), d=st.integers(1, 24), nq=st.integers(0, 5))
+@given(m=st.integers(0, 40), d=st.integers(1, 24), nq=st.integers(0, 5), sets=st.integers(1, 3))
 @settings(max_examples=50, deadline=None)
-def test_adapted_queries_are_those_of_each_matrix(m, d, nq):
-    data, penalties = pairs(m, d), np.array([0.5, 3.0, 300.0])
-    queries = np.random.default_rng(1).normal(size=(nq, d)).astype(np.float32)
-    got = fitted(data).adapted(queries, penalties).reshape(3, nq, d)
-    for block, penalty in zip(got, penalties, strict=True):
-        np.testing.assert_allclose(block, queries @ oracle.ridge(*data, penalty), atol=2e-4)
+def test_adapted_queries_are_those_of_each_matrix(m, d, nq, sets):
+    rng = np.random.default_rng(0)
+    queries, asked = (rng.normal(size=(n, d)).astype(np.float32) for n in (m, nq))
+    targets = rng.normal(size=(sets, m, d)).astype(np.float32)
+    penalties, weights = np.array([0.5, 3.0, 300.0]), np.ones(m, dtype=np.float32)
+    got = _core.ridge_adapted(queries, targets.reshape(-1, d), asked, penalties)
+    told = sets if m else 1  # without a query, targets tell of no sets
+    for aims, blocks in zip(targets, got.reshape(told, 3, nq, d), strict=False):
+        for penalty, block in zip(penalties, blocks, strict=True):
+            expected = asked @ oracle.ridge(queries, aims, weights, penalty)
+            np.testing.assert_allclose(block, expected, atol=2e-4)
 
 
-def test_adapted_refuses_other_dimensions():
-    with pytest.raises(ValueError, match="queries: expected 4 dimensions, got 3"):
-        _core.RidgeStatistics(4).adapted(np.zeros((1, 3), np.float32), np.ones(1))
+@pytest.mark.parametrize(
+    ("queries", "targets", "asked"),
+    [((5, 4), (10, 4), (2, 3)), ((5, 4), (10, 3), (2, 4)), ((5, 4), (7, 4), (2, 4))],
+)
+def test_adapted_refuses_other_shapes(queries, targets, asked):
+    given = (np.zeros(shape, np.float32) for shape in (queries, targets, asked))
+    with pytest.raises(ValueError, match=r"expected queries \(m, d\), targets \(sets m, d\)"):
+        _core.ridge_adapted(*given, np.ones(1))

@@ -8,7 +8,7 @@ from conftest import turned
 
 import ragtune
 from ragtune import strategies
-from ragtune.strategies.ridge import PENALTIES, statistics
+from ragtune.strategies.ridge import PENALTIES, Ridge
 from ragtune.training_data import training_data
 
 OWN = ["auto", "fusion", "nudge", "identity", "ridge", "contrastive", "low_rank", "mlp"]
@@ -123,7 +123,8 @@ def test_ridge_is_the_regression_on_answers_less_negatives(data):
     q, aims = data.queries.astype(np.float64), aims.astype(np.float64)
     eye = np.eye(q.shape[1])
     expected = np.linalg.solve(q.T @ q + penalty * eye, q.T @ aims + penalty * eye)
-    np.testing.assert_allclose(statistics(data, contrast).solve(penalty), expected, atol=1e-4)
+    adapter = Ridge().train(data, {"contrast": contrast, "penalty": penalty})
+    np.testing.assert_allclose(adapter.matrix(), expected, atol=1e-4)
 
 
 def test_answers_and_negatives_are_means_of_the_rows_that_the_text_says():

@@ -45,6 +45,7 @@ __all__: list[str] = [
     "read_artifact",
     "read_jsonl",
     "relevant_ranks",
+    "ridge_adapted",
     "sampled_loss",
     "shrunk_to_identity",
     "softmax",
@@ -277,13 +278,6 @@ class QuestionMemory:
 
 class RidgeStatistics:
     def __init__(self, d: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-    def adapted(
-        self,
-        queries: numpy.typing.NDArray[numpy.float32],
-        penalties: numpy.typing.NDArray[numpy.float64],
-        *,
-        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
-    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
     def add(
         self,
         queries: numpy.typing.NDArray[numpy.float32],
@@ -610,6 +604,14 @@ def relevant_ranks(
     Rank (0 is best) of each judged document. -> (adapters, alphas, nnz)
     """
 
+def ridge_adapted(
+    queries: numpy.typing.NDArray[numpy.float32],
+    targets: numpy.typing.NDArray[numpy.float32],
+    asked: numpy.typing.NDArray[numpy.float32],
+    penalties: numpy.typing.NDArray[numpy.float64],
+    *,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
 def sampled_loss(
     corpus: numpy.typing.NDArray[numpy.float32],
     adapted: numpy.typing.NDArray[numpy.float32],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core, crossfit, gate, strategies
+from ragtune.arrays import unit_rows
 from ragtune.calibration import Calibration
 from ragtune.crossfit import Outcome, cross_fit, honest_choice, ranks_of
 from ragtune.judged_table import Judging
@@ -227,9 +228,25 @@ def _control_vectors(
         candidate = int(choice[inside][0])
         if candidate == 0:
             continue
-        adapter = _final(shuffled, learners, candidate)[2]
-        vectors[inside] = adapter.apply(np.ascontiguousarray(queries[inside]))
+        learner, setting, alpha = _candidate(learners, candidate)
+        grid = {name: (value,) for name, value in setting.items()}
+        own = np.ascontiguousarray(queries[inside])
+        adapted = strategies.adapted(learner.strategy, shuffled, own, grid)[0]
+        vectors[inside] = unit_rows(own + np.float32(alpha) * (adapted - own))
     return vectors
+
+
+def _candidate(
+    learners: Sequence[Learner], candidate: int
+) -> tuple[Learner, dict[str, Any], float]:
+    """Learner, hyperparameters and alpha of a candidate above 0."""
+    number, alpha = divmod(candidate - 1, len(learners[0].alphas))
+    for learner in learners:
+        settings = strategies.settings(learner.grid)
+        if number < len(settings):
+            break
+        number -= len(settings)
+    return learner, settings[number], learners[0].alphas[alpha]
 
 
 def _final(
@@ -238,18 +255,11 @@ def _final(
     """Strategy, hyperparameters and adapter of a candidate, trained on all of `data`."""
     if candidate == 0:
         return "identity", {}, _core.Adapter.identity(data.corpus.shape[1])
-    number, alpha = divmod(candidate - 1, len(learners[0].alphas))
-    alpha_value = learners[0].alphas[alpha]
-    for learner in learners:
-        settings = strategies.settings(learner.grid)
-        if number < len(settings):
-            break
-        number -= len(settings)
-    setting = settings[number]
+    learner, setting, alpha = _candidate(learners, candidate)
     adapter = strategies.as_adapter(
         learner.strategy.train(data, setting, None, None), data.corpus.shape[1]
     )
-    return learner.strategy.name, setting | {"alpha": alpha_value}, _shrunk(adapter, alpha_value)
+    return learner.strategy.name, setting | {"alpha": alpha}, _shrunk(adapter, alpha)
 
 
 def _shrunk(adapter: Any, alpha: float) -> Any:

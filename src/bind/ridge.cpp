@@ -27,16 +27,16 @@ void bind_ridge(py::module_& m) {
       .def("unmerge", py::overload_cast<const S&>(&S::remove), py::arg("other"), NoGil())
       .def_property_readonly("dimensions", &S::dimensions)
       .def_property_readonly("pairs", &S::pairs)
-      .def("solve", &S::solve, py::arg("penalty"), NoGil())
-      .def(
-          "adapted",
-          [](const S& self, const Array<float>& queries, const Array<double>& penalties,
-             int num_threads) {
-            return self.adapted(rows(queries, "queries"), flat(penalties, "penalties"),
-                                num_threads);
-          },
-          py::arg("queries").noconvert(), py::arg("penalties").noconvert(), py::kw_only(),
-          py::arg("num_threads") = 0, NoGil());
+      .def("solve", &S::solve, py::arg("penalty"), NoGil());
+  m.def(
+      "ridge_adapted",
+      [](const Array<float>& queries, const Array<float>& targets, const Array<float>& asked,
+         const Array<double>& penalties, int num_threads) {
+        return ridge_adapted(rows(queries, "queries"), rows(targets, "targets"),
+                             rows(asked, "asked"), flat(penalties, "penalties"), num_threads);
+      },
+      py::arg("queries").noconvert(), py::arg("targets").noconvert(), py::arg("asked").noconvert(),
+      py::arg("penalties").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil());
 }
 
 }  // namespace ragtune

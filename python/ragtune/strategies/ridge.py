@@ -43,18 +43,19 @@ class Ridge:
         cancel: Cancel | None = None,
     ) -> _core.Adapter:
         """The adapter of one setting."""
-        stats = statistics(data, hyperparameters["contrast"])
+        stats = _core.RidgeStatistics(data.queries.shape[1])
+        weights = np.ones(len(data.queries), dtype=np.float32)
+        stats.add(data.queries, targets(data, hyperparameters["contrast"]), weights)
         return _core.Adapter.linear(stats.solve(hyperparameters["penalty"]))
 
     def adapted(
         self, data: TrainingData, queries: Floats, grid: Mapping[str, tuple[float, ...]]
     ) -> Floats:
         """Queries (m, d) under every setting of the grid at once, (settings, m, d)."""
+        aims = np.concatenate([targets(data, contrast) for contrast in grid["contrast"]])
         penalties = np.array(grid["penalty"], dtype=np.float64)
-        blocks = [
-            statistics(data, contrast).adapted(queries, penalties) for contrast in grid["contrast"]
-        ]
-        return np.concatenate(blocks).reshape(-1, *queries.shape)
+        moved = _core.ridge_adapted(data.queries, aims, queries, penalties)
+        return np.asarray(moved).reshape(-1, *queries.shape)
 
 
 def targets(data: TrainingData, contrast: float) -> Floats:
@@ -63,11 +64,3 @@ def targets(data: TrainingData, contrast: float) -> Floats:
         raise ValueError(f"hyperparameters['contrast']: expected in [0, 2), got {contrast}")
     aims = (data.answers - np.float32(contrast) * data.negatives) / np.float32(1 - contrast / 2)
     return np.ascontiguousarray(aims)
-
-
-def statistics(data: TrainingData, contrast: float) -> _core.RidgeStatistics:
-    """Sufficient statistics of queries and their targets; each query weighs 1."""
-    stats = _core.RidgeStatistics(data.queries.shape[1])
-    weights = np.ones(len(data.queries), dtype=np.float32)
-    stats.add(data.queries, targets(data, contrast), weights)
-    return stats
