@@ -45,7 +45,7 @@ METRICS = "ndcg@10", "recall@1", "recall@10", "mrr@10"
 DEPTH = 100  # of the rankings that reciprocal rank fusion takes
 FEW, SEEDS = (25, 50, 100, 200), 10
 PARTS = {"shuffled", "quality", "halves", "few"}
-ALONE = "ridge", "contrastive", "low_rank"
+ALONE = "ridge", "kernel_ridge", "contrastive", "low_rank"
 
 
 def note(text: str) -> None:

@@ -1,5 +1,7 @@
 #include "adapter.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -17,6 +19,20 @@ RowMajor<float> times_columns(MatrixView queries, const RowMajor<float>& columns
   kernels().dot_rows(queries.data(), columns.data(), std::size_t(columns.rows()),
                      std::size_t(columns.cols()), out.data());
   return out;
+}
+
+const RowMajor<float>& checked(const NamedMatrices& matrices, const char* name, std::ptrdiff_t rows,
+                               std::ptrdiff_t cols) {
+  const auto at = matrices.find(name);
+  if (at == matrices.end())
+    throw std::invalid_argument(std::string(name) + ": expected a matrix, got none");
+  const RowMajor<float>& found = at->second;
+  if (found.rows() != rows || found.cols() != cols)
+    throw std::invalid_argument(std::string(name) + ": expected shape (" + std::to_string(rows) +
+                                ", " + std::to_string(cols) + "), got " + shape(view(found)));
+  if (!found.allFinite())
+    throw std::invalid_argument(std::string(name) + ": expected finite values");
+  return found;
 }
 
 }  // namespace
@@ -38,7 +54,9 @@ Adapter Adapter::linear(MatrixView w) {
   return out;
 }
 
-Adapter Adapter::residual(ResidualKind kind, const NamedMatrices& matrices) {
+Adapter Adapter::residual(const std::string& name, const NamedMatrices& matrices) {
+  if (name == "kernel") return kernel(matrices);
+  const ResidualKind kind = residual_kind(name);
   Residual(kind, matrices);  // checks them
   if (kind == ResidualKind::linear) {
     RowMajor<float> w = matrices.at("m");
@@ -46,18 +64,40 @@ Adapter Adapter::residual(ResidualKind kind, const NamedMatrices& matrices) {
     return linear(view(w));
   }
   Adapter out = identity(matrices.at("b").cols());
-  out.kind_ = kind;
+  out.kind_ = kind == ResidualKind::mlp ? Kind::mlp : Kind::low_rank;
   out.columns_ = matrices.at("b").transpose();
   out.inner_ = matrices.at("a").transpose();
   if (kind == ResidualKind::mlp) out.bias_ = matrices.at("bias");
   return out;
 }
 
+Adapter Adapter::kernel(const NamedMatrices& matrices) {
+  const auto given = matrices.find("centres");
+  const std::ptrdiff_t width = given == matrices.end() ? 1 : given->second.rows();
+  Adapter out = identity(given == matrices.end() ? 1 : given->second.cols());
+  out.kind_ = Kind::kernel;
+  out.inner_ = checked(matrices, "centres", std::max<std::ptrdiff_t>(width, 1), out.d_);
+  out.columns_ = checked(matrices, "shifts", width, out.d_).transpose();
+  out.sharpness_ = checked(matrices, "sharpness", 1, 1)(0, 0);
+  if (!(out.sharpness_ > 0))
+    throw std::invalid_argument("sharpness: expected > 0, got " + std::to_string(out.sharpness_));
+  if (matrices.size() != 3)
+    throw std::invalid_argument(
+        "matrices: expected centres, shifts and sharpness for a kernel adapter, got " +
+        std::to_string(matrices.size()));
+  return out;
+}
+
+std::string Adapter::kind() const {
+  constexpr const char* NAMES[] = {"linear", "low_rank", "mlp", "kernel"};
+  return is_identity() ? "identity" : NAMES[std::size_t(kind_)];
+}
+
 RowMajor<float> Adapter::matrix() const {
   if (is_identity()) return RowMajor<float>::Identity(d_, d_);
-  if (kind_ == ResidualKind::linear) return columns_.transpose();
-  if (kind_ == ResidualKind::mlp)
-    throw std::invalid_argument("matrix: expected a linear or low_rank adapter, got mlp");
+  if (kind_ == Kind::linear) return columns_.transpose();
+  if (kind_ != Kind::low_rank)
+    throw std::invalid_argument("matrix: expected a linear or low_rank adapter, got " + kind());
   RowMajor<float> w =
       multiply_first_transposed(view(inner_), view(RowMajor<float>(columns_.transpose())));
   w.diagonal().array() += 1.0f;
@@ -65,44 +105,61 @@ RowMajor<float> Adapter::matrix() const {
 }
 
 NamedMatrices Adapter::matrices() const {
-  NamedMatrices out;
-  if (is_identity()) return out;
-  if (kind_ == ResidualKind::linear) {
+  if (is_identity()) return {};
+  if (kind_ == Kind::linear) {
     RowMajor<float> m = columns_.transpose();
     m.diagonal().array() -= 1.0f;
-    out["m"] = m;
-    return out;
+    return {{"m", m}};
   }
-  out["a"] = inner_.transpose();
-  out["b"] = columns_.transpose();
-  if (kind_ == ResidualKind::mlp) out["bias"] = bias_;
+  if (kind_ == Kind::kernel)
+    return {{"centres", inner_},
+            {"shifts", columns_.transpose()},
+            {"sharpness", RowMajor<float>::Constant(1, 1, sharpness_)}};
+  NamedMatrices out{{"a", inner_.transpose()}, {"b", columns_.transpose()}};
+  if (kind_ == Kind::mlp) out["bias"] = bias_;
+  return out;
+}
+
+Adapter Adapter::shrunk(float alpha) const {
+  if (!std::isfinite(alpha))
+    throw std::invalid_argument("alpha: expected a finite number, got " + std::to_string(alpha));
+  Adapter out = *this;
+  out.columns_ *= alpha;
+  if (!is_identity() && kind_ == Kind::linear) out.columns_.diagonal().array() += 1.0f - alpha;
+  return out;
+}
+
+RowMajor<float> Adapter::hidden(MatrixView queries, int num_threads) const {
+  RowMajor<float> out = times_columns(queries, inner_, num_threads);
+  if (kind_ == Kind::mlp) {
+    out.rowwise() += bias_.row(0);
+    return out.unaryExpr([](float x) { return gelu(x); });
+  }
+  if (kind_ == Kind::kernel)
+    return out.unaryExpr([this](float x) { return exponential(sharpness_ * (x - 1.0f)); });
+  return out;
+}
+
+RowMajor<float> Adapter::moved(MatrixView queries, int num_threads) const {
+  if (queries.cols() != d_)
+    throw std::invalid_argument("queries: expected " + std::to_string(d_) + " dimensions, got " +
+                                std::to_string(queries.cols()));
+  if (is_identity()) return queries;
+  if (kind_ == Kind::linear) return times_columns(queries, columns_, num_threads);
+  if (kind_ != Kind::kernel)
+    return times_columns(view(hidden(queries, num_threads)), columns_, num_threads) + queries;
+  RowMajor<float> unit = queries;
+  normalize_rows(unit);
+  RowMajor<float> out =
+      times_columns(view(hidden(view(unit), num_threads)), columns_, num_threads) + unit;
+  for (std::ptrdiff_t i = 0; i < out.rows(); ++i)
+    if (unit.row(i).isZero(0)) out.row(i).setZero();  // it has no direction to be moved in
   return out;
 }
 
 RowMajor<float> Adapter::apply(MatrixView queries, int num_threads) const {
-  if (queries.cols() != d_)
-    throw std::invalid_argument("queries: expected " + std::to_string(d_) + " dimensions, got " +
-                                std::to_string(queries.cols()));
-  RowMajor<float> out;
-  if (is_identity()) {
-    out = queries;
-  } else if (kind_ == ResidualKind::linear) {
-    out = times_columns(queries, columns_, num_threads);
-  } else {
-    RowMajor<float> hidden = times_columns(queries, inner_, num_threads);
-    if (kind_ == ResidualKind::mlp) {
-      hidden.rowwise() += bias_.row(0);
-      hidden = hidden.unaryExpr([](float x) { return gelu(x); }).eval();
-    }
-    out = times_columns(view(hidden), columns_, num_threads) + queries;
-  }
+  RowMajor<float> out = moved(queries, num_threads);
   normalize_rows(out);
-  return out;
-}
-
-RowMajor<float> shrunk_to_identity(MatrixView w, float alpha) {
-  RowMajor<float> out = alpha * w;
-  out.diagonal().array() += 1.0f - alpha;
   return out;
 }
 

@@ -2,11 +2,11 @@
 
 #include <Eigen/Cholesky>
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "cholesky.hpp"
 #include "parallel.hpp"
 #include "tiles.hpp"
 
@@ -14,23 +14,6 @@ namespace ragtune {
 namespace {
 
 constexpr std::ptrdiff_t BLOCK = 64;  // rows of the statistics that a thread takes at a time
-
-template <class T>
-Eigen::LLT<RowMajor<T>> factor(RowMajor<T> gram, double lambda) {
-  if (!(lambda > 0) || !std::isfinite(lambda))
-    throw std::invalid_argument("lambda: expected > 0, got " + std::to_string(lambda));
-  gram.diagonal().array() += T(lambda);
-  Eigen::LLT<RowMajor<T>> out(gram);
-  if (out.info() != Eigen::Success)
-    throw std::runtime_error(
-        "ridge: the statistics are not positive definite; was a pair removed that was never "
-        "added?");
-  return out;
-}
-
-std::string shape(MatrixView m) {
-  return "(" + std::to_string(m.rows()) + ", " + std::to_string(m.cols()) + ")";
-}
 
 }  // namespace
 
@@ -96,7 +79,14 @@ void RidgeStatistics::remove(const RidgeStatistics& other) {
 }
 
 RowMajor<float> RidgeStatistics::solve(double lambda) const {
-  RowMajor<double> w = factor<double>(gram_, lambda).solve(cross_ - gram_);
+  RowMajor<double> gram = gram_;
+  gram.diagonal().array() += checked_penalty(lambda);
+  const Eigen::LLT<RowMajor<double>> factor(gram);
+  if (factor.info() != Eigen::Success)
+    throw std::runtime_error(
+        "ridge: the statistics are not positive definite; was a pair removed that was never "
+        "added?");
+  RowMajor<double> w = factor.solve(cross_ - gram_);
   w.diagonal().array() += 1.0;
   return w.cast<float>();
 }
@@ -109,7 +99,6 @@ RowMajor<float> ridge_adapted(MatrixView queries, MatrixView targets, MatrixView
         "expected queries (m, d), targets (sets m, d) and asked (a, d), got " + shape(queries) +
         ", " + shape(targets) + " and " + shape(asked));
   RowMajor<float> out(sets * std::ssize(lambdas) * asked.rows(), d);
-  if (out.size() == 0) return out;  // Eigen would solve for a column that is not there
   const RowMajor<float> gram = multiply_first_transposed(queries, queries, num_threads);
   std::vector<RowMajor<float>> shifts;  // (Q'D - Q'Q)' of each set
   for (std::ptrdiff_t set = 0; set < sets; ++set) {
@@ -119,8 +108,7 @@ RowMajor<float> ridge_adapted(MatrixView queries, MatrixView targets, MatrixView
   parallel_for(
       std::ssize(lambdas),
       [&](std::ptrdiff_t i) {
-        const auto solver = factor<float>(gram, lambdas[std::size_t(i)]);
-        const RowMajor<float> x = solver.solve(asked.transpose()).transpose();
+        const RowMajor<float> x = Cholesky(gram, lambdas[std::size_t(i)]).solve(asked);
         for (std::ptrdiff_t set = 0; set < sets; ++set)
           out.middleRows((set * std::ssize(lambdas) + i) * asked.rows(), asked.rows()) =
               asked + multiply_transposed(view(x), view(shifts[std::size_t(set)]), 1);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace ragtune {
 
@@ -19,6 +20,11 @@ using MatrixView = Eigen::Map<const RowMajor<float>>;      // (n, d) embeddings
 using IdsView = Eigen::Map<const RowMajor<std::int64_t>>;  // (nq, k) corpus rows, -1 is none
 
 inline MatrixView view(const RowMajor<float>& m) { return {m.data(), m.rows(), m.cols()}; }
+
+// As errors tell it: "(2, 3)".
+inline std::string shape(MatrixView m) {
+  return "(" + std::to_string(m.rows()) + ", " + std::to_string(m.cols()) + ")";
+}
 
 // Relevance judgments in CSR form: query q owns the half-open slice
 // [offsets[q], offsets[q + 1]) of ids and grades.

@@ -42,11 +42,98 @@ def test_matrix_comes_back():
     np.testing.assert_array_equal(_core.Adapter.identity(3).matrix(), np.eye(3))
 
 
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def some(kind, d=5, width=3):
+    """An adapter of a kind, and what it makes of queries before they get unit length."""
+    a, b, bias = normal(0, d, width), normal(1, width, d), normal(2, 1, width)
+    centres, falls = oracle.unit(normal(3, width, d)).astype(np.float32), np.float32(2.5)
+    matrices = {
+        "linear": {"m": a @ b},
+        "low_rank": {"a": a, "b": b},
+        "mlp": {"a": a, "bias": bias, "b": b},
+        "kernel": {"centres": centres, "shifts": b, "sharpness": np.full((1, 1), falls)},
+    }[kind]
+
+    def moved(q):
+        if kind == "kernel":
+            q = oracle.unit(q)
+            return q + np.exp(falls * (q @ centres.T - 1)) @ b
+        return q + (gelu(q @ a + bias) if kind == "mlp" else q @ a) @ b
+
+    return _core.Adapter.residual(kind, matrices), moved
+
+
+KINDS = "linear", "low_rank", "mlp", "kernel"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_does_what_it_says(kind):
+    adapter, moved = some(kind)
+    queries = normal(9, 7, 5)
+    expected = moved(queries.astype(np.float64))
+    np.testing.assert_allclose(adapter.moved(queries), expected, atol=1e-5)
+    np.testing.assert_allclose(adapter.apply(queries), oracle.unit(expected), atol=1e-5)
+    np.testing.assert_allclose(adapter.apply(queries[:1]), oracle.unit(expected)[:1], atol=1e-5)
+    assert not adapter.apply(np.zeros((1, 5), np.float32)).any() or kind == "mlp"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_matrices_come_back(kind):
+    adapter, _ = some(kind)
+    again = _core.Adapter.residual(kind, adapter.matrices())
+    assert (again.kind, again.dimensions, again.is_identity) == (kind, 5, False)
+    np.testing.assert_allclose(
+        again.moved(normal(9, 7, 5)), adapter.moved(normal(9, 7, 5)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 1.25])
-def test_shrinks_to_the_identity(alpha):
-    w = normal(0, 5, 5)
-    expected = np.eye(5) + alpha * (w - np.eye(5))
-    np.testing.assert_allclose(_core.shrunk_to_identity(w, alpha=alpha), expected, atol=1e-6)
+def test_shrinks_to_the_identity(kind, alpha):
+    adapter, moved = some(kind)
+    queries = oracle.unit(normal(9, 7, 5)).astype(np.float32)
+    expected = queries + alpha * (moved(queries.astype(np.float64)) - queries)
+    np.testing.assert_allclose(adapter.shrunk(alpha).moved(queries), expected, atol=1e-5)
+    assert _core.Adapter.identity(3).shrunk(alpha).is_identity
+
+
+def test_a_kernel_does_not_ask_how_long_a_query_is():
+    adapter, _ = some("kernel")
+    queries = normal(9, 7, 5)
+    np.testing.assert_allclose(adapter.apply(100 * queries), adapter.apply(queries), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"centres": None}, "centres: expected a matrix, got none"),
+        (
+            {"centres": np.zeros((0, 5), np.float32)},
+            r"centres: expected shape \(1, 5\), got \(0, 5\)",
+        ),
+        ({"shifts": normal(0, 3, 4)}, r"shifts: expected shape \(3, 5\), got \(3, 4\)"),
+        ({"shifts": np.full((3, 5), np.inf, np.float32)}, "shifts: expected finite values"),
+        ({"sharpness": normal(0, 2, 1)}, r"sharpness: expected shape \(1, 1\), got \(2, 1\)"),
+        ({"sharpness": np.zeros((1, 1), np.float32)}, "sharpness: expected > 0, got 0"),
+        ({"bias": normal(0, 1, 3)}, "matrices: expected centres, shifts and sharpness"),
+    ],
+)
+def test_rejects_kernels(change, message):
+    given = some("kernel")[0].matrices() | change
+    with pytest.raises(ValueError, match=message):
+        _core.Adapter.residual("kernel", {n: m for n, m in given.items() if m is not None})
+
+
+def test_rejects_alphas_and_unknown_kinds():
+    with pytest.raises(ValueError, match="alpha: expected a finite number, got nan"):
+        _core.Adapter.identity(3).shrunk(float("nan"))
+    with pytest.raises(ValueError, match="kind: expected linear, low_rank or mlp, got odd"):
+        _core.Adapter.residual("odd", {})
+    with pytest.raises(ValueError, match="expected a linear or low_rank adapter, got kernel"):
+        some("kernel")[0].matrix()
 
 
 @pytest.mark.parametrize(

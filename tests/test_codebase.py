@@ -31,6 +31,7 @@ LAYERS = [
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
+    {"fusing"},
     {"tuning", "registry", "chunk_index", "chunk_cache", "chunk_words", "chunk_facts",
      "chunk_parts"},
     {"learning", "measuring", "retrieval"},
@@ -40,7 +41,7 @@ LAYERS = [
     {"demo", "cli", "integrations"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
-           "adapters", "crossfit", "overlay", "legs", "features", "fusion", "full_model",
+           "adapters", "crossfit", "fusing", "overlay", "legs", "features", "fusion", "full_model",
            "model", "model_file", "memory", "learning", "measuring", "questions",
            "report_details", "calibration", "registry", "chunk_index", "chunk_words",
            "chunk_parts", "files", "side_by_side", "cli"}

@@ -107,6 +107,26 @@ def test_adapted_queries_are_those_of_each_matrix(m, d, nq, sets):
             np.testing.assert_allclose(block, expected, atol=2e-4)
 
 
+@pytest.mark.parametrize("d", [95, 96, 97, 300])
+def test_adapted_queries_of_many_dimensions(d):
+    """The factor is made of blocks of 96."""
+    rng = np.random.default_rng(0)
+    queries, targets = rng.normal(size=(2, 50, d)).astype(np.float32)
+    asked, ones = rng.normal(size=(5, d)).astype(np.float32), np.ones(50, dtype=np.float32)
+    got = _core.ridge_adapted(queries, targets, asked, np.array([3.0]))
+    expected = asked @ oracle.ridge(queries, targets, ones, 3.0)
+    np.testing.assert_allclose(got, expected, atol=1e-3)
+    one = _core.ridge_adapted(queries, targets, asked, np.array([3.0]), num_threads=1)
+    np.testing.assert_array_equal(got, one)
+
+
+@pytest.mark.parametrize("penalty", [0.0, -1.0, float("nan"), float("inf")])
+def test_adapted_refuses_penalties(penalty):
+    given = (np.zeros((2, 3), np.float32) for _ in range(3))
+    with pytest.raises(ValueError, match="lambda: expected > 0"):
+        _core.ridge_adapted(*given, np.array([penalty]))
+
+
 @pytest.mark.parametrize(
     ("queries", "targets", "asked"),
     [((5, 4), (10, 4), (2, 3)), ((5, 4), (10, 3), (2, 4)), ((5, 4), (7, 4), (2, 4))],

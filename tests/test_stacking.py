@@ -16,7 +16,7 @@ from ragtune.judged_table import (
     stored_questions,
 )
 from ragtune.legs import Legs
-from ragtune.stacking import LADDER, TOLERANCE, choose, climb, stack
+from ragtune.stacking import LADDER, TOLERANCE, bolder, choose, climb, stack
 from ragtune.training_data import training_data
 
 SIZES = dict(nq=st.integers(1, 6), c=st.integers(1, 7), seed=st.integers(0, 99))
@@ -239,3 +239,37 @@ def test_the_baseline_is_judged_out_of_fold_and_after_by_what_others_chose():
 def test_a_ladder_may_be_climbed_from_a_shorter_one():
     table = some_table(40, 7, 0, memory=True)
     climb(table, everyone(table), climb(table, table.is_seen))
+
+
+@pytest.mark.parametrize(
+    ("seen", "unseen", "coverage", "expected"),
+    [
+        (0.1, 0.0, 0.5, True),
+        (0.1, -TOLERANCE / 2, 0.5, True),
+        (0.1, -TOLERANCE * 2, 0.5, False),  # what it costs unseen documents is no noise
+        (TOLERANCE, 0.0, 0.5, False),  # nor what it gains more than noise
+        (0.1, 0.0, 0.0, False),  # nobody asks about seen documents
+        (0.0, 0.1, 0.5, True),
+        (-0.1, 0.1, 0.9, False),
+    ],
+)
+def test_a_bolder_way_must_gain_and_leave_the_unseen_alone(seen, unseen, coverage, expected):
+    table = some_table(40, 7, 0)
+    plain = stack(table, coverage, lambda: None)
+    before = {name: np.full(40, 0.5) for name in plain.after}
+    gain = np.where(table.is_seen, seen, unseen)
+    bold = replace(plain, after={name: 0.5 + gain for name in before})
+    taken, says = bolder(table, replace(plain, after=before), bold, coverage)
+    assert taken == expected
+    assert (says == expected).all()
+
+
+def test_whether_the_bolder_way_serves_a_fold_is_said_by_the_others():
+    table = some_table(40, 7, 0)
+    plain = stack(table, 0.5, lambda: None)
+    before = {name: np.full(40, 0.5) for name in plain.after}
+    only = np.where(table.fold == 2, 0.9, 0.5)  # it gains on one fold alone
+    bold = replace(plain, after={name: only for name in before})
+    taken, says = bolder(table, replace(plain, after=before), bold, 0.5)
+    assert taken
+    assert (says == (table.fold != 2)).all()

@@ -8,10 +8,11 @@ from conftest import turned
 
 import ragtune
 from ragtune import strategies
-from ragtune.strategies.ridge import PENALTIES, Ridge
+from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import training_data
 
-OWN = ["auto", "fusion", "nudge", "identity", "ridge", "contrastive", "low_rank", "mlp"]
+OWN = ["auto", "fusion", "nudge", "identity", "ridge", "kernel_ridge", "contrastive", "low_rank"]
+OWN += ["mlp"]
 FEW = dict(epochs=4, learning_rate=3e-3)
 
 
@@ -108,13 +109,15 @@ def test_too_few_questions_are_told_with_what_suits(name, message):
         ragtune.fit(*turned(n=40, nq=20), strategy=name)
 
 
-def test_ridge_of_all_settings_at_once_is_that_of_each(data):
-    ridge = strategies.load("ridge")
-    grid = {"contrast": (0.3, 0.6), "penalty": PENALTIES}
-    found = strategies.adapted(ridge, data, data.queries, grid)
+@pytest.mark.parametrize("name", ["ridge", "kernel_ridge"])
+def test_all_settings_at_once_are_those_of_each(name, data):
+    strategy = strategies.load(name)
+    grid = {name: values for name, values in strategy.default_hyperparameters(data).items()}
+    found = strategies.adapted(strategy, data, data.queries, grid)
     for own, setting in zip(found, strategies.settings(grid), strict=True):
-        matrix = ridge.train(data, setting).matrix()
-        np.testing.assert_allclose(own, data.queries @ matrix, atol=2e-5)
+        np.testing.assert_allclose(
+            own, strategy.train(data, setting).moved(data.queries), atol=5e-5
+        )
 
 
 def test_ridge_is_the_regression_on_answers_less_negatives(data):

@@ -31,6 +31,8 @@ __all__: list[str] = [
     "fusion_loss",
     "hard_negatives",
     "isotonic",
+    "kernel_ridge",
+    "kernel_ridge_adapted",
     "kernels_in_use",
     "memory_features",
     "mixed",
@@ -47,7 +49,6 @@ __all__: list[str] = [
     "relevant_ranks",
     "ridge_adapted",
     "sampled_loss",
-    "shrunk_to_identity",
     "softmax",
     "squared_distance",
     "squared_distance_bf16",
@@ -68,7 +69,7 @@ class Adapter:
     @staticmethod
     def residual(kind: str, matrices: dict[str, numpy.typing.NDArray[numpy.float32]]) -> Adapter:
         """
-        Of kind linear {m}, low_rank {a, b} or mlp {a, bias, b}.
+        Of kind linear {m}, low_rank {a, b}, mlp {a, bias, b} or kernel {centres, shifts, sharpness}.
         """
     def apply(
         self,
@@ -83,6 +84,19 @@ class Adapter:
         What `residual` takes; empty for the identity.
         """
     def matrix(self) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def moved(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+        """
+        Adapted queries before they are brought to unit length. -> (nq, d)
+        """
+    def shrunk(self, alpha: typing.SupportsFloat | typing.SupportsIndex) -> Adapter:
+        """
+        q + alpha (u - q) in place of u.
+        """
     @property
     def dimensions(self) -> int: ...
     @property
@@ -440,6 +454,25 @@ def isotonic(
     Knots (k,) of the rising function nearest to the points.
     """
 
+def kernel_ridge(
+    queries: numpy.typing.NDArray[numpy.float32],
+    targets: numpy.typing.NDArray[numpy.float32],
+    centres: numpy.typing.NDArray[numpy.float32],
+    *,
+    sharpness: typing.SupportsFloat | typing.SupportsIndex,
+    penalty: typing.SupportsFloat | typing.SupportsIndex,
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+def kernel_ridge_adapted(
+    queries: numpy.typing.NDArray[numpy.float32],
+    targets: numpy.typing.NDArray[numpy.float32],
+    centres: numpy.typing.NDArray[numpy.float32],
+    asked: numpy.typing.NDArray[numpy.float32],
+    *,
+    sharpness: typing.SupportsFloat | typing.SupportsIndex,
+    penalties: numpy.typing.NDArray[numpy.float64],
+    num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
 def kernels_in_use() -> str: ...
 def memory_features(
     memory: numpy.typing.NDArray[numpy.float32],
@@ -625,13 +658,6 @@ def sampled_loss(
 ) -> tuple[float, typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]]:
     """
     Sum of the losses of a batch against sampled negatives, and its gradient (b, d).
-    """
-
-def shrunk_to_identity(
-    w: numpy.typing.NDArray[numpy.float32], *, alpha: typing.SupportsFloat | typing.SupportsIndex
-) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
-    """
-    I + alpha (w - I). -> (d, d)
     """
 
 def softmax(

@@ -45,7 +45,8 @@ def learners_of(
     Raises:
         ValueError: A name is unknown, or the strategy does not suit the data.
     """
-    climbed = ("ridge", "contrastive") if len(data.queries) >= MANY else ("ridge",)
+    many = len(data.queries) >= MANY
+    climbed = ("ridge", "contrastive", "kernel_ridge") if many else ("ridge", "kernel_ridge")
     names: tuple[str, ...] = {"auto": climbed, "fusion": (), "identity": (), "nudge": ()}.get(
         strategy, (strategy,)
     )
@@ -61,6 +62,44 @@ def learners_of(
             f"hyperparameters: expected none for {strategy}, got {sorted(hyperparameters)}"
         )
     return learners
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Every candidate of every learner on questions that it did not learn from, by slice."""
+
+    learners: Sequence[Learner]
+    seen: Outcome | None
+    unseen: Outcome | None
+
+    @classmethod
+    def all(
+        cls,
+        data: TrainingData,
+        learners: Sequence[Learner],
+        folds: tuple[list[Any], list[Any]],
+        tick: Callable[[], None],
+    ) -> Tried:
+        """Cross-fit the learners on both slices."""
+        alphas = learners[0].alphas if learners else ()
+        ways = [learner.adapted for learner in learners]
+        seen, unseen = (cross_fit(data, part, ways, alphas, tick) for part in folds)
+        return cls(learners, seen, unseen)
+
+    def before(self, name: str) -> Tried:
+        """The same with only the learners that come before one."""
+        names = [learner.strategy.name for learner in self.learners]
+        if name not in names:
+            return self
+        learners = self.learners[: names.index(name)]
+        count = sum(len(strategies.settings(learner.grid)) for learner in learners)
+        seen, unseen = (None if part is None else part.first(count) for part in self.slices)
+        return Tried(learners, seen, unseen)
+
+    @property
+    def slices(self) -> tuple[Outcome | None, Outcome | None]:
+        """The seen and the unseen one."""
+        return self.seen, self.unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +158,9 @@ class Adapters:
         return out
 
     @classmethod
-    def fitted(
-        cls,
-        data: TrainingData,
-        learners: Sequence[Learner],
-        folds: tuple[list[Any], list[Any]],
-        coverage: float,
-        seed: int,
-        tick: Callable[[], None],
-    ) -> Adapters:
-        """Cross-fit all learners, judge the honest choice, train the best on everything."""
-        alphas = learners[0].alphas if learners else ()
-        ways = [learner.adapted for learner in learners]
-        seen, unseen = (cross_fit(data, part, ways, alphas, tick) for part in folds)
+    def chosen(cls, data: TrainingData, tried: Tried, coverage: float, seed: int) -> Adapters:
+        """Judge the honest choice among what was tried, and train the best on everything."""
+        learners, (seen, unseen) = tried.learners, tried.slices
         choices = _choices(seen, unseen, coverage)
         judged, control = zip(
             *(
@@ -146,7 +175,6 @@ class Adapters:
             seen.objective if seen else None, unseen.objective if unseen else None, coverage
         )
         name, chosen, adapter = _final(data, learners, best)
-        tick()
         report = Report(
             *slices,
             coverage=coverage,
@@ -266,9 +294,8 @@ def _shrunk(adapter: Any, alpha: float) -> Any:
     """The adapter, so far from the identity as alpha says."""
     if alpha == 1:
         return adapter
-    if not hasattr(adapter, "matrix") or adapter.kind == "mlp":
+    if not isinstance(adapter, _core.Adapter):
         raise ValueError(
             f"hyperparameters['alpha']: expected 1 for what has no matrix, got {alpha}"
         )
-    matrix = np.ascontiguousarray(adapter.matrix())
-    return _core.Adapter.linear(_core.shrunk_to_identity(matrix, alpha=alpha))
+    return adapter.shrunk(alpha)

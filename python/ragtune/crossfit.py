@@ -11,7 +11,7 @@ the choice does not flatter the figure; the final model takes the candidate that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from ragtune.ranking import Csr, scores_from_ranks
 from ragtune.training_data import TrainingData
 
 OBJECTIVE = "ndcg@10"
-CLOSE = 0.005  # of nDCG@10
+CLOSE = 0.0025  # of nDCG@10
 
 Floats = NDArray[np.float32]
 Step = Callable[[], None]
@@ -50,6 +50,16 @@ class Outcome:
     ranks: NDArray[np.int32]
     objective: NDArray[np.float64]
     csr: Csr
+
+    def first(self, settings: int) -> Outcome:
+        """The same with only some of the settings."""
+        candidates = 1 + settings * len(self.alphas)
+        return replace(
+            self,
+            adapted=self.adapted[:settings],
+            ranks=self.ranks[:candidates],
+            objective=self.objective[:candidates],
+        )
 
     def scores(self, candidate: NDArray[np.int64] | None = None) -> Scores:
         """All metrics, each query under its own candidate (0 or None: frozen)."""

@@ -47,6 +47,9 @@ def write(model: Model, path: str | Path) -> None:
         arrays["report"] = _text(model.full_report.to_json())
     if model.full is not None:
         about["full"] = _write_full(model.full, arrays)
+        if model.full.adapter is not model.learned:
+            about["full"]["adapter"] = model.full.adapter.kind
+            arrays |= _under("full.adapter", model.full.adapter.matrices())
     if model.overlay is not None:
         about["gamma"] = model.overlay.gamma
         arrays["overlay.rows"] = _column(model.overlay.rows)
@@ -74,7 +77,7 @@ def read(path: str | Path, corpus_embeddings: ArrayLike | None = None) -> Model:
         if about["format"] != FORMAT:
             raise ValueError(f"format: expected {FORMAT}, got {about['format']}")
         dimension = int(about["dimension"])
-        adapter = _adapter(about["adapter"], dimension, arrays)
+        adapter = _adapter(about["adapter"], dimension, _within("adapter", arrays, "report"))
         report = Report.from_json(_string(arrays["adapter.report"]))
         space = arrays["space"].tobytes()
         full = _read_full(about["full"], adapter, arrays) if "full" in about else None
@@ -117,10 +120,10 @@ def _check_dimensions(dimension: int, full: FullModel | None, sources: Sources |
 # -- adapter ------------------------------------------------------------------------------------
 
 
-def _adapter(kind: str, dimension: int, arrays: Arrays) -> Any:
+def _adapter(kind: str, dimension: int, matrices: Arrays) -> Any:
     if kind == "identity":
         return _core.Adapter.identity(dimension)
-    adapter = _core.Adapter.residual(kind, _within("adapter", arrays, without="report"))
+    adapter = _core.Adapter.residual(kind, matrices)
     if adapter.dimensions != dimension:
         raise ValueError(f"adapter: expected {dimension} dimensions, got {adapter.dimensions}")
     return adapter
@@ -174,6 +177,9 @@ def _read_lesson(about: Mapping[str, Any], dimension: int, arrays: Arrays) -> Le
 
 
 def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullModel:
+    if "adapter" in about:
+        own = _within("full.adapter", arrays)
+        adapter = _adapter(about["adapter"], adapter.dimensions, own)
     names = tuple(about["names"])
     if not set(names) <= set(LEGS):
         raise ValueError(f"names: expected among {LEGS}, got {names}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ragtune import features
 from ragtune.calibration import Calibration
-from ragtune.crossfit import weighted_means
+from ragtune.crossfit import OBJECTIVE, weighted_means
 from ragtune.evaluation import METRICS, Scores
 from ragtune.features import Floats
 from ragtune.folds import FOLDS
@@ -169,6 +169,28 @@ def stack(table: Table, coverage: float, tick: Callable[[], None]) -> Stacked:
         _metrics(table, scores[0]),
         _metrics(table, picked),
     )
+
+
+def bolder(
+    table: Table, plain: Stacked, bold: Stacked, coverage: float
+) -> tuple[bool, NDArray[np.bool_]]:
+    """Whether `bold` is worth being served, and for which questions (N,) the others say so.
+
+    It must gain more than noise over `plain`, and lose no more than that on unseen documents.
+    """
+    objective = np.stack([plain.after[OBJECTIVE], bold.after[OBJECTIVE]])
+
+    def gains(which: NDArray[np.bool_]) -> bool:
+        unseen = objective[:, which & ~table.is_seen]
+        value = weighted_means(objective[:, which & table.is_seen], unseen, coverage)
+        if value is None or value[1] < value[0] + TOLERANCE:
+            return False
+        return not unseen.shape[1] or bool(np.diff(unseen.mean(axis=1))[0] >= -TOLERANCE)
+
+    says = np.zeros(len(table.queries), dtype=bool)
+    for inside, outside in _parts(table):
+        says[inside] = gains(outside)
+    return gains(np.ones_like(says)), says
 
 
 def _chances(table: Table, scores: Floats) -> Calibration | None:

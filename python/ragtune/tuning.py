@@ -7,28 +7,25 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ragtune import gate
-from ragtune.adapters import Adapters, learners_of
+from ragtune.adapters import Adapters, Tried, learners_of
 from ragtune.arrays import as_count, as_fraction
-from ragtune.evaluation import Scores
 from ragtune.folds import Fold, document_folds, query_folds
 from ragtune.full_model import FullModel
-from ragtune.fusion import Fusion
-from ragtune.judged_table import Table, stored_questions, tabulate
+from ragtune.fusing import fuse, fusion_report
+from ragtune.judged_table import stored_questions
 from ragtune.legs import Matrix, Sources
 from ragtune.model import Model
 from ragtune.overlay import judge
-from ragtune.report import Judged, Report, compare, query_changes
+from ragtune.report import Report
 from ragtune.report_details import CurvePoint, shared_words
-from ragtune.stacking import LADDER, Stacked, control_scores, stack
+from ragtune.strategies.kernel_ridge import KernelRidge
 from ragtune.training_data import TrainingData, sources_of, training_data
 from ragtune.types import Progress
 
 SHARES = (0.25, 0.5)  # of the questions, for the learning curve
 COMPARED = 1_000  # questions whose words are compared with their chunks'
-STEPS = ("fixed mix", "fusion") + ("fusion with stored questions",) * (LADDER - 2)
 
 
 def fit(
@@ -102,10 +99,10 @@ def fit(
 
 
 def _share(progress: Progress | None, number: int, of: int) -> Progress | None:
-    """Progress of one of several tunings that take as many steps each."""
+    """Progress of one of several tunings, in percent of each: they may take other steps."""
     if progress is None or of == 1:
         return progress
-    return lambda done, total: progress(number * total + done, of * total)
+    return lambda done, total: progress(100 * number + 100 * done // total, 100 * of)
 
 
 def _point(report: Report) -> CurvePoint:
@@ -146,20 +143,22 @@ def tune(
         )
     folds = max(len(seen_folds), len(unseen_folds))
     both = len(seen_folds) + len(unseen_folds)
-    count = both * len(learners) + 1 + fuses * (folds + 2)
+    stacks = 1 + any(learner.strategy.name == KernelRidge.name for learner in learners)
+    count = both * len(learners) + 1 + fuses * (folds + 2) * stacks
     count += (strategy == "nudge") * (both + 1)
     tick = _Ticker(progress, count)
-    adapters = Adapters.fitted(data, learners, (seen_folds, unseen_folds), coverage, seed, tick)
+    tried = Tried.all(data, learners, (seen_folds, unseen_folds), tick)
+    adapters = Adapters.chosen(data, tried, coverage, seed)
+    tick()
     if strategy == "nudge":
         return _with_overlay(data, sources, adapters, (seen_folds, unseen_folds), tick)
     if not fuses:
         chances = adapters.calibration(data)
         return Model(adapters.adapter, adapters.report, sources=sources, calibration=chances)
-    table, stacked = _fuse(data, sources, adapters, coverage, tick)
-    report = _fusion_report(data, sources, (table, stacked), adapters, coverage, seed)
-    full = FullModel(
-        stacked.fusion, stacked.baseline, adapters.adapter, lesson=adapters.lesson(data)
-    )
+    own, table, stacked = fuse(data, sources, (tried, adapters), coverage, seed, tick)
+    tick.finish()
+    report = fusion_report(data, sources, (table, stacked), own, coverage, seed)
+    full = FullModel(stacked.fusion, stacked.baseline, own.adapter, lesson=own.lesson(data))
     if stacked.fusion.seen is not None:
         questions = stored_questions(data)
         full = replace(full, questions=questions, memory=questions.memory())
@@ -183,6 +182,11 @@ class _Ticker:
         if self._progress:
             self._progress(self._done, self._total)
 
+    def finish(self) -> None:
+        """Steps that were not needed count as done."""
+        while self._done < self._total:
+            self()
+
 
 def _with_overlay(
     data: TrainingData,
@@ -197,85 +201,3 @@ def _with_overlay(
     if report.verdict.decision == "promote":
         sources = replace(sources, vectors=Matrix(overlay.over(data.corpus)))
     return Model(adapters.adapter, frozen, sources=sources, full_report=report, overlay=overlay)
-
-
-def _fuse(
-    data: TrainingData,
-    sources: Sources,
-    adapters: Adapters,
-    coverage: float,
-    tick: Callable[[], None],
-) -> tuple[Table, Stacked]:
-    slices = [adapters.seen, adapters.unseen]
-    both = all(len(part.queries) for part in slices)
-    table = tabulate(data, sources, slices, coverage, with_memory=both)
-    tick()
-    return table, stack(table, coverage, tick)
-
-
-def _fusion_report(
-    data: TrainingData,
-    sources: Sources,
-    judged: tuple[Table, Stacked],
-    adapters: Adapters,
-    coverage: float,
-    seed: int,
-) -> Report:
-    """The chosen way against the best safe baseline, both out of fold."""
-    table, stacked = judged
-    sides = _sides(data, table, stacked.before, stacked.after)
-    slices = compare(*sides, coverage=coverage, seed=seed)
-    frozen = _sides(data, table, stacked.frozen, stacked.after)
-    beside = compare(*frozen, coverage=coverage, seed=seed)[2]
-    verdict = gate.judge(slices[2], slices[1], None, beside)
-    control = None
-    if verdict.decision == "promote":  # else it could not change the verdict
-        shuffled = control_scores(data, sources, (table, stacked), adapters.controls(data, seed))
-        control = compare(
-            *_sides(data, table, shuffled, stacked.after), coverage=coverage, seed=seed
-        )[2]
-        verdict = gate.judge(slices[2], slices[1], control, beside)
-    if verdict.decision != "promote":  # then the mix serves
-        mix = _sides(data, table, stacked.frozen, stacked.before)
-        beside = compare(*mix, coverage=coverage, seed=seed)[2]
-    own = adapters.report
-    return Report(
-        *slices,
-        coverage=coverage,
-        verdict=verdict,
-        control=control,
-        frozen=beside,
-        strategy=STEPS[stacked.step],
-        hyperparameters={"adapter": own.strategy, **own.hyperparameters} | _described(stacked),
-        seed=seed,
-        queries=query_changes(*sides, data.asked, data.query_texts),
-    )
-
-
-def _sides(
-    data: TrainingData, table: Table, before: Scores, after: Scores
-) -> tuple[Judged, Judged]:
-    """Both slices of a comparison."""
-
-    def one(side: NDArray[np.bool_]) -> Judged:
-        first, second = ({name: v[side] for name, v in s.items()} for s in (before, after))
-        queries = table.queries[side]
-        return Judged(first, second, data.query_groups[queries], queries)
-
-    return one(table.is_seen), one(~table.is_seen)
-
-
-def _described(stacked: Stacked) -> dict[str, Any]:
-    fusion: Fusion = stacked.fusion
-    weights = {
-        name: round(float(w), 4) for name, w in zip(fusion.names, fusion.weights, strict=True)
-    }
-    baseline = {
-        name: round(float(w), 4)
-        for name, w in zip(fusion.names, stacked.baseline.weights, strict=True)
-        if w
-    }
-    described: dict[str, Any] = {"weights": weights, "baseline": baseline}
-    if fusion.seen is not None:
-        described["trust_shift"] = fusion.seen.shift
-    return described

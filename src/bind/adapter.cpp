@@ -14,26 +14,30 @@ void bind_adapter(py::module_& m) {
       .def_static(
           "residual",
           [](const std::string& kind, const std::map<std::string, Array<float>>& matrices) {
-            return Adapter::residual(residual_kind(kind), copied(matrices));
+            return Adapter::residual(kind, copied(matrices));
           },
           py::arg("kind"), py::arg("matrices").noconvert(),
-          "Of kind linear {m}, low_rank {a, b} or mlp {a, bias, b}.")
+          "Of kind linear {m}, low_rank {a, b}, mlp {a, bias, b} or kernel {centres, shifts, "
+          "sharpness}.")
       .def_property_readonly("dimensions", &Adapter::dimensions)
       .def_property_readonly("is_identity", &Adapter::is_identity)
       .def_property_readonly("kind", &Adapter::kind)
       .def("matrix", &Adapter::matrix)
       .def("matrices", &Adapter::matrices, "What `residual` takes; empty for the identity.")
+      .def("shrunk", &Adapter::shrunk, py::arg("alpha"), "q + alpha (u - q) in place of u.")
+      .def(
+          "moved",
+          [](const Adapter& self, const Array<float>& queries, int num_threads) {
+            return self.moved(rows(queries, "queries"), num_threads);
+          },
+          py::arg("queries").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil(),
+          "Adapted queries before they are brought to unit length. -> (nq, d)")
       .def(
           "apply",
           [](const Adapter& self, const Array<float>& queries, int num_threads) {
             return self.apply(rows(queries, "queries"), num_threads);
           },
           py::arg("queries").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil());
-
-  m.def(
-      "shrunk_to_identity",
-      [](const Array<float>& w, float alpha) { return shrunk_to_identity(rows(w, "w"), alpha); },
-      py::arg("w").noconvert(), py::kw_only(), py::arg("alpha"), "I + alpha (w - I). -> (d, d)");
 }
 
 }  // namespace ragtune

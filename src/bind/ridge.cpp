@@ -1,5 +1,6 @@
 #include "../ridge.hpp"
 
+#include "../kernel_ridge.hpp"
 #include "arrays.hpp"
 
 namespace ragtune {
@@ -37,6 +38,28 @@ void bind_ridge(py::module_& m) {
       },
       py::arg("queries").noconvert(), py::arg("targets").noconvert(), py::arg("asked").noconvert(),
       py::arg("penalties").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil());
+  m.def(
+      "kernel_ridge",
+      [](const Array<float>& queries, const Array<float>& targets, const Array<float>& centres,
+         float sharpness, double penalty, int num_threads) {
+        return kernel_ridge(rows(queries, "queries"), rows(targets, "targets"),
+                            rows(centres, "centres"), sharpness, penalty, num_threads);
+      },
+      py::arg("queries").noconvert(), py::arg("targets").noconvert(),
+      py::arg("centres").noconvert(), py::kw_only(), py::arg("sharpness"), py::arg("penalty"),
+      py::arg("num_threads") = 0, NoGil());
+  m.def(
+      "kernel_ridge_adapted",
+      [](const Array<float>& queries, const Array<float>& targets, const Array<float>& centres,
+         const Array<float>& asked, float sharpness, const Array<double>& penalties,
+         int num_threads) {
+        return kernel_ridge_adapted(rows(queries, "queries"), rows(targets, "targets"),
+                                    rows(centres, "centres"), rows(asked, "asked"), sharpness,
+                                    flat(penalties, "penalties"), num_threads);
+      },
+      py::arg("queries").noconvert(), py::arg("targets").noconvert(),
+      py::arg("centres").noconvert(), py::arg("asked").noconvert(), py::kw_only(),
+      py::arg("sharpness"), py::arg("penalties").noconvert(), py::arg("num_threads") = 0, NoGil());
 }
 
 }  // namespace ragtune

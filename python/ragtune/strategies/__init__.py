@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ragtune import _core
 from ragtune.arrays import unit_rows
 from ragtune.strategies.contrastive import Contrastive, LowRank, Mlp
+from ragtune.strategies.kernel_ridge import KernelRidge
 from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import TrainingData
 from ragtune.types import Strategy
@@ -25,6 +26,7 @@ GROUP = "ragtune.strategies"
 ALPHAS = (0.25, 0.5, 0.75, 1.0, 1.25)
 OWN: dict[str, Any] = {
     "ridge": Ridge,
+    "kernel_ridge": KernelRidge,
     "contrastive": Contrastive,
     "low_rank": LowRank,
     "mlp": Mlp,
@@ -109,7 +111,9 @@ def adapted(strategy: Strategy, data: TrainingData, queries: Floats, grid: Grid)
 
 
 def moved(adapter: Any, queries: Floats) -> Floats:
-    """Queries under an adapter, before they are brought to unit length if it is linear."""
+    """Queries under an adapter, before they are brought to unit length if it can tell."""
+    if isinstance(adapter, _core.Adapter):
+        return np.asarray(adapter.moved(queries))
     try:
         return np.asarray(queries @ adapter.matrix())
     except (AttributeError, ValueError):  # it has no matrix

@@ -1,0 +1,90 @@
+"""Ridge to the identity in the space of a Gaussian kernel; see src/kernel_ridge.hpp.
+
+A question is moved as the training questions near it were. Where `ridge` learns one shift for all
+questions, this also learns what single documents are asked; a question near none stays itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune import _core
+from ragtune.strategies.ridge import targets
+from ragtune.training_data import TrainingData
+from ragtune.types import Cancel, Progress
+
+CENTRES = 1_024  # questions kept at most: 3 MB at 384 dimensions
+CONTRASTS = (0.6,)
+SHARPNESSES = (4.0, 8.0, 16.0)  # a kernel that falls more slowly hardly differs from ridge
+PENALTIES = (0.3, 1.0, 3.0, 10.0)
+
+Floats = NDArray[np.float32]
+Values = Mapping[str, tuple[Any, ...]]
+
+
+class KernelRidge:
+    """For questions about documents that others were asked about."""
+
+    name = "kernel_ridge"
+
+    def validate(self, data: TrainingData) -> None:
+        """Any data will do."""
+
+    def default_hyperparameters(self, data: TrainingData) -> Values:
+        """Values to choose from.
+
+        `contrast` is that of `ridge`, `penalty` is lambda, and `sharpness` tells how fast the
+        kernel falls: e^-sharpness at the mean distance of two questions.
+        """
+        return {"contrast": CONTRASTS, "sharpness": SHARPNESSES, "penalty": PENALTIES}
+
+    def train(
+        self,
+        data: TrainingData,
+        hyperparameters: Mapping[str, Any],
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> _core.Adapter:
+        """The adapter of one setting."""
+        centres = _centres(data)
+        sharpness = hyperparameters["sharpness"] / _spread(data)
+        aims = targets(data, hyperparameters["contrast"])
+        shifts = _core.kernel_ridge(
+            data.queries, aims, centres, sharpness=sharpness, penalty=hyperparameters["penalty"]
+        )
+        falls = np.full((1, 1), sharpness, dtype=np.float32)
+        matrices = {"centres": centres, "shifts": shifts, "sharpness": falls}
+        return _core.Adapter.residual("kernel", matrices)
+
+    def adapted(self, data: TrainingData, queries: Floats, grid: Values) -> Floats:
+        """Queries (m, d) under every setting of the grid at once, (settings, m, d)."""
+        penalties = np.array(grid["penalty"], dtype=np.float64)
+        centres, spread = _centres(data), _spread(data)
+        blocks = [
+            _core.kernel_ridge_adapted(
+                data.queries, targets(data, contrast), centres, queries,
+                sharpness=sharpness / spread, penalties=penalties,
+            )
+            for contrast in grid["contrast"]
+            for sharpness in grid["sharpness"]
+        ]  # fmt: skip
+        return np.concatenate(blocks).reshape(-1, *queries.shape)
+
+
+def _centres(data: TrainingData) -> Floats:
+    """All questions, or so many of them that one is moved in some 50 us."""
+    count = len(data.queries)
+    if count <= CENTRES:
+        return data.queries
+    chosen = np.random.default_rng(0).permutation(count)[:CENTRES]
+    return np.ascontiguousarray(data.queries[np.sort(chosen)])
+
+
+def _spread(data: TrainingData) -> float:
+    """Mean of 1 - cosine over all pairs of questions, which models differ in."""
+    mean = data.queries.astype(np.float64).mean(axis=0)
+    return max(1.0 - float(mean @ mean), 1e-3)

@@ -1,0 +1,112 @@
+#include "kernel_ridge.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "cholesky.hpp"
+#include "exponential.hpp"
+#include "parallel.hpp"
+#include "tiles.hpp"
+
+namespace ragtune {
+namespace {
+
+constexpr float JITTER = 1e-3f;  // of a kernel that is 1 on its diagonal: centres may be equal
+
+void check(MatrixView queries, MatrixView targets, MatrixView centres, float sharpness) {
+  const auto d = centres.cols();
+  if (queries.cols() != d || targets.cols() != d || targets.rows() != queries.rows() ||
+      centres.rows() < 1)
+    throw std::invalid_argument("expected queries (n, d), targets (n, d) and centres (m, d), got " +
+                                shape(queries) + ", " + shape(targets) + " and " + shape(centres));
+  if (!(sharpness > 0) || !std::isfinite(sharpness))
+    throw std::invalid_argument("sharpness: expected > 0, got " + std::to_string(sharpness));
+}
+
+constexpr std::ptrdiff_t ROWS = 256;  // whose features a thread makes at a time
+
+// The regression in the space where the penalty is |x|^2: features k(q) L'^-1 with K_CC = L L'.
+class Problem {
+ public:
+  Problem(MatrixView queries, MatrixView targets, MatrixView centres, float sharpness,
+          int num_threads)
+      : centres_(centres),
+        sharpness_(sharpness),
+        num_threads_(num_threads),
+        kernel_(gaussian(centres, centres, sharpness, num_threads), JITTER) {
+    const RowMajor<float> own = features(queries);
+    gram_ = multiply_first_transposed(view(own), view(own), num_threads);
+    const RowMajor<float> moves = targets - queries;
+    cross_ = multiply_first_transposed(view(moves), view(own), num_threads);
+  }
+
+  // rows (r, d) -> (r, m)
+  RowMajor<float> features(MatrixView rows) const {
+    RowMajor<float> out(rows.rows(), centres_.rows());
+    parallel_for(
+        (rows.rows() + ROWS - 1) / ROWS,
+        [&](std::ptrdiff_t block) {
+          const std::ptrdiff_t first = block * ROWS, size = std::min(ROWS, rows.rows() - first);
+          const MatrixView own(rows.data() + first * rows.cols(), size, rows.cols());
+          out.middleRows(first, size) = kernel_.forward(gaussian(own, centres_, sharpness_, 1));
+        },
+        num_threads_, 1);
+    return out;
+  }
+
+  Cholesky factor(double lambda) const { return Cholesky(gram_, lambda); }
+
+  const RowMajor<float>& cross() const { return cross_; }
+
+  RowMajor<float> shifts(double lambda) const {
+    return kernel_.backward(factor(lambda).solve(cross_)).transpose();
+  }
+
+ private:
+  MatrixView centres_;
+  float sharpness_;
+  int num_threads_;
+  Cholesky kernel_;
+  RowMajor<float> gram_, cross_;  // of the features, (m, m), and of moves and features, (d, m)
+};
+
+}  // namespace
+
+RowMajor<float> gaussian(MatrixView rows, MatrixView centres, float sharpness, int num_threads) {
+  RowMajor<float> out = multiply_transposed(rows, centres, num_threads);
+  float* const values = out.data();
+  for (std::ptrdiff_t i = 0; i < out.size(); ++i)
+    values[i] = exponential(sharpness * (values[i] - 1.0f));
+  return out;
+}
+
+RowMajor<float> kernel_ridge(MatrixView queries, MatrixView targets, MatrixView centres,
+                             float sharpness, double lambda, int num_threads) {
+  check(queries, targets, centres, sharpness);
+  return Problem(queries, targets, centres, sharpness, num_threads).shifts(lambda);
+}
+
+RowMajor<float> kernel_ridge_adapted(MatrixView queries, MatrixView targets, MatrixView centres,
+                                     MatrixView asked, float sharpness,
+                                     std::span<const double> lambdas, int num_threads) {
+  check(queries, targets, centres, sharpness);
+  if (asked.cols() != queries.cols())
+    throw std::invalid_argument("asked: expected " + std::to_string(queries.cols()) +
+                                " dimensions, got " + std::to_string(asked.cols()));
+  const Problem problem(queries, targets, centres, sharpness, num_threads);
+  const RowMajor<float> features = problem.features(asked);
+  RowMajor<float> out(std::ssize(lambdas) * asked.rows(), asked.cols());
+  parallel_for(
+      std::ssize(lambdas),
+      [&](std::ptrdiff_t i) {
+        const RowMajor<float> x = problem.factor(lambdas[std::size_t(i)]).solve(features);
+        out.middleRows(i * asked.rows(), asked.rows()) =
+            asked + multiply_transposed(view(x), view(problem.cross()), 1);
+      },
+      num_threads, 1);
+  return out;
+}
+
+}  // namespace ragtune
