@@ -37,7 +37,8 @@ Strategy = Annotated[
     str,
     typer.Option(
         callback=_known_strategy,
-        help="How to learn: auto, fusion, ridge, kernel_ridge, contrastive, low_rank, mlp, identity, a plug-in.",
+        help="How to learn: auto, fusion, ridge, kernel_ridge, contrastive, low_rank, mlp, "
+        "identity, a plug-in.",
     ),
 ]
 
