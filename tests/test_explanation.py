@@ -1,10 +1,18 @@
 """Why a chunk stands where it stands: what is told must add up to what is served."""
 
+from dataclasses import replace
+
 import numpy as np
+import oracle
 import pytest
 from conftest import remembered, turned, worded
 
 import ragtune
+from ragtune import strategies
+from ragtune.adapters import Adapters, Learner
+from ragtune.judged_table import Judging
+from ragtune.strategies import kernel_ridge
+from ragtune.training_data import training_data
 
 
 @pytest.fixture(scope="module", params=["words", "stored questions"])
@@ -71,20 +79,29 @@ def test_what_cannot_be_explained_is_told(case):
         alone.explain(np.ones(16))
 
 
-def test_pairs_add_up_to_what_the_adapter_moved():
-    corpus, queries, qrels = turned(n=80, nq=120)
-    model = ragtune.fit(corpus, queries, qrels)
-    lesson = model.full.lesson
-    unit = (queries[3] / np.linalg.norm(queries[3])).astype(np.float32)
-    rows = np.arange(5)
-    vectors = model.sources.vectors.rows(rows)
-    moved = lesson.moved(unit, vectors)
+@pytest.mark.parametrize("strategy", ["ridge", "kernel_ridge"])
+def test_pairs_add_up_to_what_the_adapter_moved(strategy, monkeypatch, tmp_path):
+    monkeypatch.setattr(kernel_ridge, "CENTRES", 90)
+    corpus, queries, qrels = remembered(n=80, nq=120, d=16, near=1.0)
+    data = training_data(corpus, queries, qrels)
+    own = strategies.load(strategy)
+    grid = {"contrast": (0.6,), "penalty": (1.0,), "alpha": (0.75,)}
+    if strategy == "kernel_ridge":
+        grid["sharpness"] = (4.0,)
+    learner = Learner(own, {k: v for k, v in grid.items() if k != "alpha"}, grid["alpha"])
+    report = replace(
+        ragtune.fit(corpus, queries, qrels, strategy="identity").report,
+        strategy=strategy, hyperparameters={name: value for name, (value,) in grid.items()},
+    )  # fmt: skip
+    adapter = own.train(data, report.hyperparameters).shrunk(0.75)
+    nothing = Judging(np.empty(0, np.int64), np.empty(0, np.int64), [], None)
+    lesson = Adapters(adapter, report, nothing, nothing, [learner], (None, None)).lesson(data)
+    unit = oracle.unit(queries[3]).astype(np.float32)
+    moved = lesson.moved(unit, data.corpus[:5])
     assert moved.shape == (5, 120)
     adapted = lesson.adapted(unit)
-    np.testing.assert_allclose(moved.sum(axis=1), vectors @ (adapted - unit), atol=1e-6)
-    np.testing.assert_allclose(
-        adapted / np.linalg.norm(adapted), model.learned.apply(unit[None])[0], atol=1e-5
-    )
+    np.testing.assert_allclose(moved.sum(axis=1), data.corpus[:5] @ (adapted - unit), atol=1e-6)
+    np.testing.assert_allclose(adapted, adapter.moved(unit[None])[0], atol=1e-5)
 
 
 def test_the_strongest_pairs_are_named_and_survive_a_file(tmp_path):

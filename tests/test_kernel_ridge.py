@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ragtune
-from ragtune import _core
+from ragtune import _core, adapters
+from ragtune.adapters import learners_of
 from ragtune.strategies import kernel_ridge
 from ragtune.strategies.kernel_ridge import KernelRidge
 from ragtune.training_data import training_data
@@ -172,3 +173,11 @@ def test_questions_that_are_all_the_same_teach_without_failing():
     data = training_data(corpus, queries, [{3: 1.0}] * 8)
     adapter = KernelRidge().train(data, {"contrast": 0.6, "sharpness": 4.0, "penalty": 1.0})
     assert np.isfinite(adapter.apply(data.queries)).all()
+
+
+def test_auto_asks_no_kernel_of_very_many_questions(monkeypatch):
+    data = training_data(*remembered(n=60, nq=120, d=8))
+    names = [learner.strategy.name for learner in learners_of("auto", data, {})]
+    assert names == ["ridge", "kernel_ridge"]
+    monkeypatch.setattr(adapters, "MOST_FOR_A_KERNEL", 100)
+    assert [learner.strategy.name for learner in learners_of("auto", data, {})] == ["ridge"]

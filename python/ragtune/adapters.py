@@ -14,14 +14,16 @@ from ragtune.arrays import unit_rows
 from ragtune.calibration import Calibration
 from ragtune.crossfit import Outcome, cross_fit, honest_choice, ranks_of
 from ragtune.judged_table import Judging
-from ragtune.lesson import Lesson
+from ragtune.lesson import Lesson, kernel_of
 from ragtune.report import Judged, Report, compare, query_changes
+from ragtune.strategies.kernel_ridge import KernelRidge
 from ragtune.strategies.ridge import Ridge, targets
 from ragtune.training_data import TrainingData
 from ragtune.types import Strategy
 
 RANKED = 10  # chunks of each held-out question that chances are drawn from
 MANY = 2_000  # queries from which `auto` also tries the contrastive learner
+MOST_FOR_A_KERNEL = 20_000  # queries: of more, a thousand centres know too few
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,14 @@ def learners_of(
     Raises:
         ValueError: A name is unknown, or the strategy does not suit the data.
     """
-    many = len(data.queries) >= MANY
-    climbed = ("ridge", "contrastive", "kernel_ridge") if many else ("ridge", "kernel_ridge")
-    names: tuple[str, ...] = {"auto": climbed, "fusion": (), "identity": (), "nudge": ()}.get(
-        strategy, (strategy,)
-    )
+    count = len(data.queries)
+    climbed = [
+        "ridge",
+        *(["contrastive"] if count >= MANY else []),
+        *(["kernel_ridge"] if count <= MOST_FOR_A_KERNEL else []),
+    ]
+    plans = {"auto": climbed, "fusion": [], "identity": [], "nudge": []}
+    names: list[str] = plans.get(strategy, [strategy])
     learners = []
     for name in names:
         loaded = strategies.load(name)
@@ -115,12 +120,13 @@ class Adapters:
 
     def lesson(self, data: TrainingData) -> Lesson | None:
         """What the adapter was taught, if it is one that can tell."""
-        if self.report.strategy != Ridge.name:
+        if self.report.strategy not in (Ridge.name, KernelRidge.name):
             return None
         chosen = self.report.hyperparameters
         shifts = targets(data, float(chosen["contrast"])) - data.queries
         penalty, alpha = float(chosen["penalty"]), float(chosen["alpha"])
-        return Lesson(data.queries, shifts, data.asked, data.query_texts, penalty, alpha)
+        kernel = kernel_of(self.adapter)
+        return Lesson(data.queries, shifts, data.asked, data.query_texts, penalty, alpha, kernel)
 
     def calibration(self, data: TrainingData) -> Calibration | None:
         """The chance that a chunk is relevant, by the cosine of what would serve; held out."""

@@ -36,8 +36,8 @@ class ExplainedHit:
     questions adds up, against the mean of all candidates. `base` and `seen` are the probabilities
     that the two experts give; `score` mixes them by the trust of the explanation. `pairs` are the
     training pairs that moved the adapted question most towards this chunk or away from it, exact
-    for ridge and empty for other adapters; `asked_before` is the stored question of this chunk
-    that is nearest, with its likeness. `id` is the chunk's name in a memory.
+    for ridge, with a kernel or without, and empty for other adapters; `asked_before` is the stored
+    question of this chunk that is nearest, with its likeness. `id` is the chunk's name in a memory.
     """
 
     row: int

@@ -4,17 +4,42 @@ With queries Q and targets T (m, d), ridge to the identity is W = (Q'Q + p I)^-1
 
     q'W x - q'x = sum_i a_i (t_i - q_i)'x,    a_i = q'(Q'Q + p I)^-1 q_i
 
-exactly: the i-th term is what pair i adds to the score of x.
+exactly: the i-th term is what pair i adds to the score of x. Kernel ridge is the same with the
+kernel of queries and centres in place of queries, and that of the centres in place of I.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+JITTER = 1e-3  # on the diagonal of the kernel, as in src/kernel_ridge.cpp
+
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A Gaussian kernel over centres (c, d) of unit length."""
+
+    centres: Floats
+    sharpness: float
+
+    def of(self, rows: Doubles) -> Doubles:
+        """Rows (r, d) against the centres, (r, c)."""
+        return np.asarray(np.exp(self.sharpness * (rows @ self.centres.T.astype(float) - 1)))
+
+
+def kernel_of(adapter: Any) -> Kernel | None:
+    """The kernel of an adapter, None if it is linear."""
+    if adapter.kind != "kernel":
+        return None
+    matrices = adapter.matrices()
+    return Kernel(matrices["centres"], float(matrices["sharpness"][0, 0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +52,14 @@ class Lesson:
     texts: list[str] | None
     penalty: float
     alpha: float
+    kernel: Kernel | None = None
 
-    def adapted(self, query: Floats) -> NDArray[np.float64]:
+    def adapted(self, query: Floats) -> Doubles:
         """A query (d,) as the adapter moves it, not of unit length."""
         shift = self._likeness(query) @ self.shifts.astype(np.float64)
         return query.astype(np.float64) + self.alpha * shift
 
-    def moved(self, query: Floats, rows: Floats) -> NDArray[np.float64]:
+    def moved(self, query: Floats, rows: Floats) -> Doubles:
         """What each pair adds to the score of rows (k, d) for a query (d,), before it is scaled.
 
         Returns:
@@ -43,7 +69,11 @@ class Lesson:
         towards = rows.astype(np.float64) @ self.shifts.astype(np.float64).T
         return np.asarray(self.alpha * self._likeness(query) * towards)
 
-    def _likeness(self, query: Floats) -> NDArray[np.float64]:
-        past = self.queries.astype(np.float64)
-        gram = past.T @ past + self.penalty * np.eye(past.shape[1])
-        return np.asarray(past @ np.linalg.solve(gram, query.astype(np.float64)))
+    def _likeness(self, query: Floats) -> Doubles:
+        past, own = self.queries.astype(np.float64), query.astype(np.float64)
+        prior = np.eye(past.shape[1])
+        if self.kernel is not None:
+            past, own = self.kernel.of(past), self.kernel.of(own[None])[0]
+            centres = self.kernel.centres.astype(np.float64)
+            prior = self.kernel.of(centres) + JITTER * np.eye(len(centres))
+        return np.asarray(past @ np.linalg.solve(past.T @ past + self.penalty * prior, own))

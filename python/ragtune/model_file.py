@@ -21,7 +21,7 @@ from ragtune.features import LEGS, Line
 from ragtune.full_model import FullModel, StoredQuestions
 from ragtune.fusion import Fusion, SeenExpert, Trust
 from ragtune.legs import Lexical, Matrix, Sources
-from ragtune.lesson import Lesson
+from ragtune.lesson import Lesson, kernel_of
 from ragtune.model import Model
 from ragtune.overlay import Overlay
 from ragtune.report import Report
@@ -163,9 +163,9 @@ def _write_full(full: FullModel, arrays: Arrays) -> dict[str, Any]:
     return about
 
 
-def _read_lesson(about: Mapping[str, Any], dimension: int, arrays: Arrays) -> Lesson:
+def _read_lesson(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> Lesson:
     queries, shifts = (
-        as_matrix(arrays[f"lesson.{name}"], name, dimension=dimension)
+        as_matrix(arrays[f"lesson.{name}"], name, dimension=adapter.dimensions)
         for name in ("queries", "shifts")
     )
     asked = np.ascontiguousarray(arrays["lesson.asked"].ravel(), dtype=np.int64)
@@ -173,7 +173,8 @@ def _read_lesson(about: Mapping[str, Any], dimension: int, arrays: Arrays) -> Le
         raise ValueError(f"lesson: expected {len(queries)} pairs, got {len(shifts)}")
     has_texts = "lesson.bytes" in arrays
     texts = _unpacked(_within("lesson", arrays), len(asked)) if has_texts else None
-    return Lesson(queries, shifts, asked, texts, float(about["penalty"]), float(about["alpha"]))
+    penalty, alpha = float(about["penalty"]), float(about["alpha"])
+    return Lesson(queries, shifts, asked, texts, penalty, alpha, kernel_of(adapter))
 
 
 def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullModel:
@@ -211,7 +212,7 @@ def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullMo
     mix = Fusion(names, baseline, None, _read_curve("baseline.chances", arrays))
     lesson = None
     if "lesson" in about:
-        lesson = _read_lesson(about["lesson"], adapter.dimensions, arrays)
+        lesson = _read_lesson(about["lesson"], adapter, arrays)
     return FullModel(fusion, mix, adapter, questions, memory, lesson)
 
 
