@@ -250,3 +250,38 @@ def test_accepts_what_is_only_laid_out_differently():
     ragtune.Index(8).add(np.zeros((0, 8)))
     ragtune.Index(8).add(base.astype(np.float16))
     ragtune.Index(8).add((base * 10).astype(np.int32))
+
+
+HALF = "caf\ud83d"  # half of a surrogate pair, as of text that was cut between two UTF-16 units
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        (r"texts\[1\]", lambda memory: memory.add(["a", HALF])),
+        (r"ids\[0\]", lambda memory: memory.add(["a"], ids=[HALF])),
+        (r"sources\[0\]", lambda memory: memory.add(["a"], sources=[HALF])),
+        (r"ids\[0\]", lambda memory: memory.get([HALF])),
+        (r"ids\[0\]", lambda memory: memory.delete([HALF])),
+        (
+            r"pairs\[0\].question",
+            lambda memory: memory.add_pairs([ragtune.Pair(HALF, memory.ids()[0])]),
+        ),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_text(name, call, memory):
+    memory.add(["there before"])
+    with pytest.raises(ValueError, match=f"{name}: expected text, got half .* at character 3"):
+        call(memory)
+    assert len(memory.ids()) == 1
+
+
+def test_half_of_a_surrogate_pair_in_a_file_is_told_with_its_line(memory, tmp_path):
+    memory.add(["there before"], ids=["a"])
+    path = tmp_path / "questions.jsonl"
+    path.write_text(
+        '{"question": "fine", "chunk_id": "a"}\n{"question": "\\ud83d", "chunk_id": "a"}\n'
+    )
+    with pytest.raises(ValueError, match=r"questions.jsonl:2: .*"):
+        memory.questions.add(path)
+    assert not memory.store.pairs.living()

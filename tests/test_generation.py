@@ -9,7 +9,7 @@ import pytest
 
 from ragtune.questions.checks import reason_against
 from ragtune.questions.generation import Asking
-from ragtune.questions.prompt import Prompt
+from ragtune.questions.prompt import Prompt, about_tokens
 from ragtune.types import ChatAnswer, StoreLockedError
 
 FAST = Asking(requests_per_second=None)
@@ -280,3 +280,11 @@ def test_a_question_that_nearly_repeats_another_of_its_chunk_is_set_aside(memory
     run = memory.questions.generate(Scripted(say), FAST)
     assert memory.store.pairs.counts(run["id"]).quarantined == {"duplicate": 10}
     assert run["pair_count"] == 10
+
+
+def test_tokens_are_guessed_in_every_language():
+    def guess(text):
+        return about_tokens([{"role": "user", "content": text}])
+
+    assert guess("a" * 400) == 100
+    assert guess("\u6f22" * 400) == 300  # a character of Chinese is nearly a token

@@ -28,15 +28,38 @@ def strings(values: Sequence[str], name: str, count: int | None = None) -> Seque
     return values
 
 
+def storable(values: Sequence[str], name: str, count: int | None = None) -> Sequence[str]:
+    """Return values if they are text that a store can hold, `count` of them.
+
+    Raises:
+        TypeError: It is one string, or an item is not a string.
+        ValueError: There are more or fewer, or half of a surrogate pair is among them.
+    """
+    for number, value in enumerate(strings(values, name, count)):
+        fault = fault_of(value)
+        if fault:
+            raise ValueError(f"{name}[{number}]: {fault}")
+    return values
+
+
+def fault_of(text: str) -> str | None:
+    """Why a text has no UTF-8, None if it has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"expected text, got half of a surrogate pair at character {error.start}"
+    return None
+
+
 def ids_of(ids: Sequence[str], count: int) -> Sequence[str]:
     """Return ids if they are distinct names, `count` of them.
 
     Raises:
         TypeError: An id is not a string.
-        ValueError: An id is empty or repeated, or there are more or fewer.
+        ValueError: An id is empty, repeated or no UTF-8, or there are more or fewer.
     """
     seen = set()
-    for number, id_ in enumerate(strings(ids, "ids", count)):
+    for number, id_ in enumerate(storable(ids, "ids", count)):
         if not id_:
             raise ValueError(f"ids[{number}]: expected a name, got an empty string")
         if id_ in seen:
@@ -75,7 +98,7 @@ def pairs_of(pairs: Iterable[Pair]) -> list[Pair]:
 
     Raises:
         TypeError: An item is not a `Pair`.
-        ValueError: A question is empty or a relevance not finite.
+        ValueError: A question is empty or no UTF-8, or a relevance not finite.
     """
     checked = list(pairs)
     for number, pair in enumerate(checked):
@@ -83,6 +106,9 @@ def pairs_of(pairs: Iterable[Pair]) -> list[Pair]:
             raise TypeError(f"pairs[{number}]: expected Pair, got {type(pair).__name__}")
         if not isinstance(pair.question, str) or not pair.question.strip():
             raise ValueError(f"pairs[{number}]: expected a question, got {pair.question!r}")
+        fault = fault_of(pair.question)
+        if fault:
+            raise ValueError(f"pairs[{number}].question: {fault}")
         if not np.isfinite(pair.relevance):
             raise ValueError(f"pairs[{number}]: expected a finite relevance, got {pair.relevance}")
     return checked

@@ -16,7 +16,7 @@ from ragtune.deep_memory import DeepMemory
 from ragtune.evaluation import METRICS
 from ragtune.explanation import Explanation
 from ragtune.filters import condition
-from ragtune.inputs import ids_of, metadata_of, pairs_of, strings
+from ragtune.inputs import ids_of, metadata_of, pairs_of, storable
 from ragtune.jobs import Home, Jobs
 from ragtune.learning import Learning, Options, TuningRun
 from ragtune.measuring import Measuring
@@ -138,12 +138,13 @@ class Memory:
 
         Raises:
             TypeError: A text, id or source is not a string, a metadata not a mapping.
-            ValueError: Lengths differ, an id is empty or repeated, a vector is not finite.
+            ValueError: Lengths differ, an id is empty or repeated, a vector is not finite, or half
+                of a surrogate pair is in a text.
             EmbedderMismatchError: The vectors are of another space than the stored ones.
         """
-        count = len(strings(texts, "texts"))
+        count = len(storable(texts, "texts"))
         metadata = metadata_of(metadatas, count)
-        named = strings(sources, "sources", count) if sources is not None else None
+        named = storable(sources, "sources", count) if sources is not None else None
         given_ids = ids_of(ids, count) if ids is not None else None
         groups = named or [str(m.get("source", "")) for m in metadata]
         names = list(given_ids or ()) or [
@@ -165,7 +166,7 @@ class Memory:
 
     def get(self, ids: Sequence[str]) -> list[Chunk]:
         """Chunks in the order of ids; unknown and deleted ones are left out."""
-        return self.store.chunks.get(strings(ids, "ids"))
+        return self.store.chunks.get(storable(ids, "ids"))
 
     def ids(self) -> list[str]:
         """Names of all chunks that can be found, oldest first."""
@@ -173,7 +174,7 @@ class Memory:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Hide chunks from search at once; unknown ids are passed over. Returns how many."""
-        return self.store.chunks.delete(strings(ids, "ids"))
+        return self.store.chunks.delete(storable(ids, "ids"))
 
     def purge(self) -> int:
         """Erase deleted chunks and their pairs for good; returns how many chunks."""

@@ -13,7 +13,8 @@ from ragtune.chunk_words import ChunkWords
 from ragtune.events import Listener
 from ragtune.questions.extractive import extract
 from ragtune.questions.files import read_file
-from ragtune.questions.generation import CHARACTERS_PER_TOKEN, Asking, Generation, spread
+from ragtune.questions.generation import Asking, Generation, spread
+from ragtune.questions.prompt import about_tokens
 from ragtune.report_details import html_table, markdown_table
 from ragtune.space import EmbeddingSpace
 from ragtune.store import NewChunk, Store
@@ -176,9 +177,7 @@ class MemoryQuestions:
         key_of = {asking.prompt.key(chunk.text, chat.name): chunk.text for chunk in unasked}
         known = self._store.answers.get(key_of)
         texts = [text for key, text in key_of.items() if key not in known]
-        sent = [asking.prompt.messages(text, "0" * 32) for text in texts]
-        characters = sum(len(message["content"]) for own in sent for message in own)
-        tokens = characters // CHARACTERS_PER_TOKEN
+        tokens = sum(about_tokens(asking.prompt.messages(text, "0" * 32)) for text in texts)
         answered = len(texts) * asking.prompt.target * TOKENS_PER_QUESTION
         money = prices and (tokens * prices["input"] + answered * prices["output"]) / 1e6
         rate = asking.requests_per_second

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ragtune import _core
 from ragtune.evaluation import read_beir
 from ragtune.files import line_of
+from ragtune.inputs import fault_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,13 @@ def expect_question(text: str) -> None:
     """Check that a question says something.
 
     Raises:
-        ValueError: It is empty.
+        ValueError: It is empty, or no UTF-8.
     """
     if not text.strip():
         raise ValueError("question: expected text, got none")
+    fault = fault_of(text)
+    if fault:
+        raise ValueError(f"question: {fault}")
 
 
 def grades_of(chunk_id: str | None, answers: str | None, relevance: str | None) -> dict[str, float]:
@@ -210,3 +214,6 @@ def _expect_texts(path: Path, name: str, texts: Iterable[tuple[str, Any]]) -> No
     for id_, text in texts:
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"{path}: {name}[{id_!r}]: expected text, got {text!r}")
+        fault = fault_of(text)
+        if fault:
+            raise ValueError(f"{path}: {name}[{id_!r}]: {fault}")

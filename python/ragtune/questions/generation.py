@@ -17,7 +17,7 @@ from ragtune import _core
 from ragtune.events import Event, Listener
 from ragtune.questions import checks
 from ragtune.questions.limits import Limiter
-from ragtune.questions.prompt import MAX_TOKENS, SCHEMA, Prompt, new_nonce
+from ragtune.questions.prompt import MAX_TOKENS, SCHEMA, Prompt, about_tokens, new_nonce
 from ragtune.store import Outcome, Store
 from ragtune.store.asking import Unasked
 from ragtune.types import Cancel, Chat, Pair
@@ -25,7 +25,6 @@ from ragtune.types import Cancel, Chat, Pair
 MOST_PAIRS = 5000
 BATCH = 16  # chunks that are checked and accounted for at once
 LOOK_S = 0.2  # how often a cancelled run is noticed
-CHARACTERS_PER_TOKEN = 4  # about, in English
 
 Judge = Callable[[Sequence[str], Sequence[int]], list[str | None]]
 """Why each question about the chunk of the row beside it is set aside; None if it is not."""
@@ -173,8 +172,7 @@ class Generation:
             return known[key]
         nonce = new_nonce()
         messages = self._asking.prompt.messages(chunk.text, nonce)
-        sent = sum(len(message["content"]) for message in messages) // CHARACTERS_PER_TOKEN
-        if not self._limiter.wait(sent + MAX_TOKENS, self._stop):
+        if not self._limiter.wait(about_tokens(messages) + MAX_TOKENS, self._stop):
             return {"reason": "stopped"}
         try:
             answer = self._chat.ask(messages, SCHEMA, MAX_TOKENS)

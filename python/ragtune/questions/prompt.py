@@ -12,6 +12,7 @@ from typing import Any
 STYLES = ("keyword", "question", "paraphrase", "symptom")
 LONGEST_CHUNK = 6000  # characters of a chunk that are sent
 MAX_TOKENS = 800  # of an answer
+BYTES_PER_TOKEN = 4  # about: a letter of English is a byte, of Greek two, of Chinese three
 VERSION = 1  # grows with every change of the wording: answers to another are asked for anew
 
 SCHEMA: Mapping[str, Any] = {
@@ -69,6 +70,11 @@ class Prompt:
         """The hash of (chunk text, prompt, model), without the nonce."""
         parts = [VERSION, SYSTEM, self.target, self.domain, SCHEMA, model, text[:LONGEST_CHUNK]]
         return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def about_tokens(messages: list[dict[str, str]]) -> int:
+    """A guess at the tokens of messages, in any language."""
+    return sum(len(message["content"].encode()) for message in messages) // BYTES_PER_TOKEN
 
 
 def new_nonce() -> str:
