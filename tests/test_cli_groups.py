@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import ragtune
 from ragtune.cli import app, options
+from ragtune.cli.questions import chat_of
 from ragtune.types import ChatAnswer
 
 GROUPS = {
@@ -240,3 +241,13 @@ def test_a_key_is_never_an_option():
 def test_one_price_alone_is_used_wrongly(asked):
     assert "both prices" in run("questions", "estimate", "--model", "m", "--input-price", 1,
                                 code=2).stderr  # fmt: skip
+
+
+def test_a_model_of_litellm_is_asked_through_it(monkeypatch):
+    monkeypatch.setattr(
+        "ragtune.questions.litellm_chat.LiteLLMChat", lambda model: ("asked", model)
+    )
+    assert chat_of("litellm:anthropic/claude", "http://localhost:1") == (
+        "asked",
+        "anthropic/claude",
+    )

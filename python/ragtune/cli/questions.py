@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from ragtune.questions.generation import Asking
     from ragtune.types import Chat
 
+LITELLM = "litellm:"  # before the name of a model
+
 Model: TypeAlias = Annotated[
-    str, typer.Option(help="The language model, as its server knows it.", envvar="RAGTUNE_CHAT")
+    str,
+    typer.Option(
+        help="The language model, as its server knows it; litellm:provider/name asks any that "
+        "LiteLLM knows.",
+        envvar="RAGTUNE_CHAT",
+    ),
 ]
 Server: TypeAlias = Annotated[
     str | None,
@@ -51,6 +58,7 @@ def register(app: typer.Typer) -> None:
          f"ragtune questions preview {local}"),
         ("generate", generate, "Ask about all new and changed chunks; goes on where it was killed.",
          "ragtune questions generate --model gpt-5-mini",
+         "ragtune questions generate --model litellm:anthropic/claude-haiku-4-5",
          f"ragtune questions generate {local} --rate 0"),
         ("import", import_, "Keep the questions of a file, all or none.",
          "ragtune questions import questions.csv", "ragtune questions import scifact/",
@@ -64,6 +72,10 @@ def register(app: typer.Typer) -> None:
 
 def chat_of(model: str, base_url: str | None) -> Chat:
     """The client; tests put another here."""
+    if model.startswith(LITELLM):
+        from ragtune.questions.litellm_chat import LiteLLMChat
+
+        return LiteLLMChat(model.removeprefix(LITELLM))
     from ragtune.questions.openai_chat import OpenAIChat
 
     return OpenAIChat(model, base_url)
