@@ -49,7 +49,6 @@ RowMajor<float> Cholesky::forward(RowMajor<float> rows) const {
   std::ptrdiff_t first = 0;
   for (const Block& block : blocks_) {
     const std::ptrdiff_t b = block.inverse.rows();
-    if (first == rows.cols()) break;  // the factor is being made
     RowMajor<float> own = rows.middleCols(first, b);
     if (first) {
       const RowMajor<float> solved = rows.leftCols(first);

@@ -181,3 +181,11 @@ def test_auto_asks_no_kernel_of_very_many_questions(monkeypatch):
     assert names == ["ridge", "kernel_ridge"]
     monkeypatch.setattr(adapters, "MOST_FOR_A_KERNEL", 100)
     assert [learner.strategy.name for learner in learners_of("auto", data, {})] == ["ridge"]
+
+
+def test_auto_gives_hyperparameters_to_ridge_with_a_kernel_too():
+    data = training_data(*remembered(n=60, nq=120, d=8))
+    given = {"penalty": 7.0, "contrast": [0.3], "alpha": [0.5, 1.0]}
+    for learner in learners_of("auto", data, given):
+        assert (learner.grid["penalty"], learner.grid["contrast"]) == ((7.0,), (0.3,))
+        assert learner.alphas == (0.5, 1.0)

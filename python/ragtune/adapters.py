@@ -42,7 +42,7 @@ class Learner:
 def learners_of(
     strategy: str, data: TrainingData, hyperparameters: Mapping[str, Any]
 ) -> list[Learner]:
-    """What `strategy` tries.
+    """What `strategy` tries; `auto` gives hyperparameters to ridge, with a kernel and without.
 
     Raises:
         ValueError: A name is unknown, or the strategy does not suit the data.
@@ -59,7 +59,7 @@ def learners_of(
     for name in names:
         loaded = strategies.load(name)
         loaded.validate(data)
-        given = hyperparameters if name == names[0] else {}
+        given = hyperparameters if name in (names[0], KernelRidge.name) else {}
         grid, alphas = strategies.grid_of(loaded, data, given)
         learners.append(Learner(loaded, grid, alphas))
     if not names and hyperparameters:
