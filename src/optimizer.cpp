@@ -54,11 +54,13 @@ void Adam::step(std::span<float> parameters, std::span<const float> gradient, in
         float* __restrict m = mean_.data() + begin;
         float* __restrict v = square_.data() + begin;
         const float* __restrict from = gradient.data() + begin;
+        // Copies: the compiler cannot know that what is captured is none of the parameters.
+        const float s = shrink, r = rate, c = correction;
         for (std::size_t i = 0; i < count; ++i) {
-          const float g = from[i] * shrink;
+          const float g = from[i] * s;
           m[i] = BETA1 * m[i] + (1.0f - BETA1) * g;
           v[i] = BETA2 * v[i] + (1.0f - BETA2) * g * g;
-          x[i] -= rate * m[i] / (std::sqrt(v[i]) * correction + EPSILON);
+          x[i] -= r * m[i] / (std::sqrt(v[i]) * c + EPSILON);
         }
       },
       num_threads, 1);
