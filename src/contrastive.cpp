@@ -20,6 +20,7 @@ namespace ragtune {
 namespace {
 
 constexpr int VALIDATION_DEPTH = 10;
+constexpr int FEW_ROWS = 1024;  // one thread is done with them before another has woken up
 
 struct Cancelled {};
 
@@ -70,7 +71,7 @@ struct Batch {
           length[std::size_t(i)] = own;
           if (own > 0) adapted.row(i) *= float(1.0 / own);
         },
-        num_threads, 64);
+        num_threads, FEW_ROWS);
   }
 
   // d/du of u / |u|, times `scale`: what is along the adapted query changes nothing.
@@ -85,7 +86,7 @@ struct Batch {
           const double factor = length[std::size_t(i)] > 0 ? scale / length[std::size_t(i)] : 0.0;
           out.row(i) = float(factor) * (gradient.row(i) - float(along) * own);
         },
-        num_threads, 64);
+        num_threads, FEW_ROWS);
     return out;
   }
 };

@@ -11,6 +11,7 @@ namespace ragtune {
 namespace {
 
 constexpr std::size_t PART = 8192;  // parameters that a thread takes at a time
+constexpr int FEW_PARTS = 64;       // whose squares one thread adds up before another has woken up
 constexpr float BETA1 = 0.9f, BETA2 = 0.999f, EPSILON = 1e-8f;
 
 // In parts and in double, added up in a fixed order: the same for any number of threads.
@@ -25,7 +26,7 @@ double length(std::span<const float> x, int num_threads) {
         for (std::size_t i = 0; i < count; ++i) lanes[i % 8] += double(own[i]) * double(own[i]);
         squares[std::size_t(part)] = std::accumulate(lanes, lanes + 8, 0.0);
       },
-      num_threads, 1);
+      num_threads, FEW_PARTS);
   return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
 

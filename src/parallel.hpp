@@ -27,8 +27,9 @@ void note_pool_use();
 // The first exception is rethrown on the calling thread; the rest of the loop is skipped.
 template <class Fn>
 void parallel_for(std::ptrdiff_t n, Fn&& fn, int num_threads = 0, int grain = 16) {
+  const std::ptrdiff_t shares = (n + grain - 1) / grain;  // more threads would find nothing to do
   const int threads =
-      int(std::min<std::ptrdiff_t>(thread_count(num_threads), std::max<std::ptrdiff_t>(n, 1)));
+      int(std::min<std::ptrdiff_t>(thread_count(num_threads), std::max<std::ptrdiff_t>(shares, 1)));
   if (threads == 1) {
     for (std::ptrdiff_t i = 0; i < n; ++i) fn(i);
     return;
