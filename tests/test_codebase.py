@@ -29,7 +29,7 @@ LAYERS = [
      "demo.stdlib", "demo.stdlib_names"},
     {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
-    {"model", "model_file", "judged_table", "explanation", "overlay"},
+    {"learners", "model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
     {"fusing"},
     {"tuning", "registry", "chunk_index", "chunk_cache", "chunk_words", "chunk_facts",
@@ -41,7 +41,8 @@ LAYERS = [
     {"demo", "cli", "integrations"},
 ]
 NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
-           "adapters", "crossfit", "fusing", "overlay", "legs", "features", "fusion", "full_model",
+           "adapters", "crossfit", "fusing", "learners", "overlay", "legs", "features",
+           "fusion", "full_model",
            "model", "model_file", "memory", "learning", "measuring", "questions",
            "report_details", "calibration", "registry", "chunk_index", "chunk_words",
            "chunk_parts", "files", "side_by_side", "cli"}

@@ -9,8 +9,9 @@ from conftest import remembered, turned, worded
 
 import ragtune
 from ragtune import strategies
-from ragtune.adapters import Adapters, Learner
+from ragtune.adapters import Adapters
 from ragtune.judged_table import Judging
+from ragtune.learners import Learner
 from ragtune.strategies import kernel_ridge
 from ragtune.training_data import training_data
 

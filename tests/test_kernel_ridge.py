@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ragtune
-from ragtune import _core, adapters
-from ragtune.adapters import learners_of
+from ragtune import _core, learners
+from ragtune.learners import learners_of
 from ragtune.strategies import kernel_ridge
 from ragtune.strategies.kernel_ridge import KernelRidge
 from ragtune.training_data import training_data
@@ -181,7 +181,7 @@ def test_auto_asks_no_kernel_of_very_many_questions(monkeypatch):
     data = training_data(*remembered(n=60, nq=120, d=8))
     names = [learner.strategy.name for learner in learners_of("auto", data, {})]
     assert names == ["ridge", "kernel_ridge"]
-    monkeypatch.setattr(adapters, "MOST_FOR_A_KERNEL", 100)
+    monkeypatch.setattr(learners, "MOST_FOR_A_KERNEL", 100)
     assert [learner.strategy.name for learner in learners_of("auto", data, {})] == ["ridge"]
 
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import data, frozen_rows, ndcg, planted, turned, worded
 
 import ragtune
-from ragtune.adapters import MANY
 from ragtune.folds import document_folds
+from ragtune.learners import MANY
 from ragtune.report import Report
 
 

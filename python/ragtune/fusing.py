@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import gate
-from ragtune.adapters import Adapters, Tried
+from ragtune.adapters import Adapters
 from ragtune.evaluation import Scores
 from ragtune.fusion import Fusion
 from ragtune.judged_table import Table, tabulate
+from ragtune.learners import Tried
 from ragtune.legs import Sources
 from ragtune.report import Judged, Report, compare, query_changes
 from ragtune.stacking import LADDER, Stacked, bolder, control_scores, stack

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ragtune.adapters import Adapters, Tried, learners_of
+from ragtune.adapters import Adapters
 from ragtune.arrays import as_count, as_fraction
 from ragtune.folds import Fold, document_folds, query_folds
 from ragtune.full_model import FullModel
 from ragtune.fusing import fuse, fusion_report
 from ragtune.judged_table import stored_questions
+from ragtune.learners import Tried, learners_of
 from ragtune.legs import Matrix, Sources
 from ragtune.model import Model
 from ragtune.overlay import judge

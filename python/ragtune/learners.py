@@ -1,0 +1,100 @@
+"""What may learn an adapter, and how every candidate of it does out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ragtune import strategies
+from ragtune.crossfit import Outcome, cross_fit
+from ragtune.strategies.kernel_ridge import KernelRidge
+from ragtune.training_data import TrainingData
+from ragtune.types import Strategy
+
+MANY = 2_000  # queries from which `auto` also tries the contrastive learner
+MOST_FOR_A_KERNEL = 20_000  # queries: of more, a thousand centres know too few
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A strategy with the values of its hyperparameters to choose from."""
+
+    strategy: Strategy
+    grid: strategies.Grid
+    alphas: tuple[float, ...]
+
+    def adapted(self, data: TrainingData, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Queries under every setting."""
+        return strategies.adapted(self.strategy, data, queries, self.grid)
+
+
+def learners_of(
+    strategy: str, data: TrainingData, hyperparameters: Mapping[str, Any]
+) -> list[Learner]:
+    """What `strategy` tries; `auto` gives hyperparameters to ridge, with a kernel and without.
+
+    Raises:
+        ValueError: A name is unknown, or the strategy does not suit the data.
+    """
+    count = len(data.queries)
+    climbed = [
+        "ridge",
+        *(["contrastive"] if count >= MANY else []),
+        *(["kernel_ridge"] if count <= MOST_FOR_A_KERNEL else []),
+    ]
+    plans = {"auto": climbed, "fusion": [], "identity": [], "nudge": []}
+    names: list[str] = plans.get(strategy, [strategy])
+    learners = []
+    for name in names:
+        loaded = strategies.load(name)
+        loaded.validate(data)
+        given = hyperparameters if name in (names[0], KernelRidge.name) else {}
+        grid, alphas = strategies.grid_of(loaded, data, given)
+        learners.append(Learner(loaded, grid, alphas))
+    if not names and hyperparameters:
+        raise ValueError(
+            f"hyperparameters: expected none for {strategy}, got {sorted(hyperparameters)}"
+        )
+    return learners
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Every candidate of every learner on questions that it did not learn from, by slice."""
+
+    learners: Sequence[Learner]
+    seen: Outcome | None
+    unseen: Outcome | None
+
+    @classmethod
+    def all(
+        cls,
+        data: TrainingData,
+        learners: Sequence[Learner],
+        folds: tuple[list[Any], list[Any]],
+        tick: Callable[[], None],
+    ) -> Tried:
+        """Cross-fit the learners on both slices."""
+        alphas = learners[0].alphas if learners else ()
+        ways = [learner.adapted for learner in learners]
+        seen, unseen = (cross_fit(data, part, ways, alphas, tick) for part in folds)
+        return cls(learners, seen, unseen)
+
+    def before(self, name: str) -> Tried:
+        """The same with only the learners that come before one."""
+        names = [learner.strategy.name for learner in self.learners]
+        if name not in names:
+            return self
+        learners = self.learners[: names.index(name)]
+        count = sum(len(strategies.settings(learner.grid)) for learner in learners)
+        seen, unseen = (None if part is None else part.first(count) for part in self.slices)
+        return Tried(learners, seen, unseen)
+
+    @property
+    def slices(self) -> tuple[Outcome | None, Outcome | None]:
+        """The seen and the unseen one."""
+        return self.seen, self.unseen
