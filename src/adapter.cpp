@@ -6,6 +6,7 @@
 #include <string>
 
 #include "exponential.hpp"
+#include "kernel_ridge.hpp"
 #include "simd.hpp"
 #include "tiles.hpp"
 
@@ -19,20 +20,6 @@ RowMajor<float> times_columns(MatrixView queries, const RowMajor<float>& columns
   kernels().dot_rows(queries.data(), columns.data(), std::size_t(columns.rows()),
                      std::size_t(columns.cols()), out.data());
   return out;
-}
-
-const RowMajor<float>& checked(const NamedMatrices& matrices, const char* name, std::ptrdiff_t rows,
-                               std::ptrdiff_t cols) {
-  const auto at = matrices.find(name);
-  if (at == matrices.end())
-    throw std::invalid_argument(std::string(name) + ": expected a matrix, got none");
-  const RowMajor<float>& found = at->second;
-  if (found.rows() != rows || found.cols() != cols)
-    throw std::invalid_argument(std::string(name) + ": expected shape (" + std::to_string(rows) +
-                                ", " + std::to_string(cols) + "), got " + shape(view(found)));
-  if (!found.allFinite())
-    throw std::invalid_argument(std::string(name) + ": expected finite values");
-  return found;
 }
 
 }  // namespace
@@ -72,13 +59,13 @@ Adapter Adapter::residual(const std::string& name, const NamedMatrices& matrices
 }
 
 Adapter Adapter::kernel(const NamedMatrices& matrices) {
-  const auto given = matrices.find("centres");
-  const std::ptrdiff_t width = given == matrices.end() ? 1 : given->second.rows();
-  Adapter out = identity(given == matrices.end() ? 1 : given->second.cols());
+  const RowMajor<float>& centres = required(matrices, "centres");
+  const std::ptrdiff_t width = std::max<std::ptrdiff_t>(centres.rows(), 1);
+  Adapter out = identity(centres.cols());
   out.kind_ = Kind::kernel;
-  out.inner_ = checked(matrices, "centres", std::max<std::ptrdiff_t>(width, 1), out.d_);
-  out.columns_ = checked(matrices, "shifts", width, out.d_).transpose();
-  out.sharpness_ = checked(matrices, "sharpness", 1, 1)(0, 0);
+  out.inner_ = required(matrices, "centres", width, out.d_);
+  out.columns_ = required(matrices, "shifts", width, out.d_).transpose();
+  out.sharpness_ = required(matrices, "sharpness", 1, 1)(0, 0);
   if (!(out.sharpness_ > 0))
     throw std::invalid_argument("sharpness: expected > 0, got " + std::to_string(out.sharpness_));
   if (matrices.size() != 3)
@@ -136,7 +123,7 @@ RowMajor<float> Adapter::hidden(MatrixView queries, int num_threads) const {
     return out.unaryExpr([](float x) { return gelu(x); });
   }
   if (kind_ == Kind::kernel)
-    return out.unaryExpr([this](float x) { return exponential(sharpness_ * (x - 1.0f)); });
+    return out.unaryExpr([this](float x) { return gaussian(x, sharpness_); });
   return out;
 }
 

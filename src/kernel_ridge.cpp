@@ -6,8 +6,8 @@
 #include <string>
 
 #include "cholesky.hpp"
-#include "exponential.hpp"
 #include "parallel.hpp"
+#include "ridge.hpp"
 #include "tiles.hpp"
 
 namespace ragtune {
@@ -27,6 +27,14 @@ void check(MatrixView queries, MatrixView targets, MatrixView centres, float sha
 
 constexpr std::ptrdiff_t ROWS = 256;  // whose features a thread makes at a time
 
+// The kernel of rows (r, d) and centres (m, d).  -> (r, m)
+RowMajor<float> gaussians(MatrixView rows, MatrixView centres, float sharpness, int num_threads) {
+  RowMajor<float> out = multiply_transposed(rows, centres, num_threads);
+  float* const values = out.data();
+  for (std::ptrdiff_t i = 0; i < out.size(); ++i) values[i] = gaussian(values[i], sharpness);
+  return out;
+}
+
 // The regression in the space where the penalty is |x|^2: features k(q) L'^-1 with K_CC = L L'.
 class Problem {
  public:
@@ -35,7 +43,7 @@ class Problem {
       : centres_(centres),
         sharpness_(sharpness),
         num_threads_(num_threads),
-        kernel_(gaussian(centres, centres, sharpness, num_threads), JITTER) {
+        kernel_(gaussians(centres, centres, sharpness, num_threads), JITTER) {
     const RowMajor<float> own = features(queries);
     gram_ = multiply_first_transposed(view(own), view(own), num_threads);
     const RowMajor<float> moves = targets - queries;
@@ -50,18 +58,20 @@ class Problem {
         [&](std::ptrdiff_t block) {
           const std::ptrdiff_t first = block * ROWS, size = std::min(ROWS, rows.rows() - first);
           const MatrixView own(rows.data() + first * rows.cols(), size, rows.cols());
-          out.middleRows(first, size) = kernel_.forward(gaussian(own, centres_, sharpness_, 1));
+          out.middleRows(first, size) = kernel_.forward(gaussians(own, centres_, sharpness_, 1));
         },
         num_threads_, 1);
     return out;
   }
 
-  Cholesky factor(double lambda) const { return Cholesky(gram_, lambda); }
-
-  const RowMajor<float>& cross() const { return cross_; }
+  // u of asked (a, d) for each lambda.  -> (lambdas a, d)
+  RowMajor<float> adapted(MatrixView asked, std::span<const double> lambdas) const {
+    const RowMajor<float> own = features(asked);
+    return ragtune::adapted(gram_, {&cross_, 1}, view(own), asked, lambdas, num_threads_);
+  }
 
   RowMajor<float> shifts(double lambda) const {
-    return kernel_.backward(factor(lambda).solve(cross_)).transpose();
+    return kernel_.backward(Cholesky(gram_, lambda).solve(cross_)).transpose();
   }
 
  private:
@@ -73,14 +83,6 @@ class Problem {
 };
 
 }  // namespace
-
-RowMajor<float> gaussian(MatrixView rows, MatrixView centres, float sharpness, int num_threads) {
-  RowMajor<float> out = multiply_transposed(rows, centres, num_threads);
-  float* const values = out.data();
-  for (std::ptrdiff_t i = 0; i < out.size(); ++i)
-    values[i] = exponential(sharpness * (values[i] - 1.0f));
-  return out;
-}
 
 RowMajor<float> kernel_ridge(MatrixView queries, MatrixView targets, MatrixView centres,
                              float sharpness, double lambda, int num_threads) {
@@ -96,17 +98,7 @@ RowMajor<float> kernel_ridge_adapted(MatrixView queries, MatrixView targets, Mat
     throw std::invalid_argument("asked: expected " + std::to_string(queries.cols()) +
                                 " dimensions, got " + std::to_string(asked.cols()));
   const Problem problem(queries, targets, centres, sharpness, num_threads);
-  const RowMajor<float> features = problem.features(asked);
-  RowMajor<float> out(std::ssize(lambdas) * asked.rows(), asked.cols());
-  parallel_for(
-      std::ssize(lambdas),
-      [&](std::ptrdiff_t i) {
-        const RowMajor<float> x = problem.factor(lambdas[std::size_t(i)]).solve(features);
-        out.middleRows(i * asked.rows(), asked.rows()) =
-            asked + multiply_transposed(view(x), view(problem.cross()), 1);
-      },
-      num_threads, 1);
-  return out;
+  return problem.adapted(asked, lambdas);
 }
 
 }  // namespace ragtune

@@ -12,12 +12,15 @@
 // (Rasmussen & Williams 2006, section 8.3.1).
 #pragma once
 
+#include "exponential.hpp"
 #include "views.hpp"
 
 namespace ragtune {
 
-// The kernel of rows (r, d) and centres (m, d), rows of unit length.  -> (r, m)
-RowMajor<float> gaussian(MatrixView rows, MatrixView centres, float sharpness, int num_threads = 0);
+// The kernel of two vectors of unit length, by their cosine.
+inline float gaussian(float cosine, float sharpness) {
+  return exponential(sharpness * (cosine - 1.0f));
+}
 
 // B (m, d) for queries (n, d) that should move to targets (n, d).
 // Throws std::invalid_argument if shapes differ or unless sharpness and lambda > 0 and finite.

@@ -15,16 +15,6 @@ constexpr std::pair<const char*, ResidualKind> KINDS[] = {{"linear", ResidualKin
                                                           {"low_rank", ResidualKind::low_rank},
                                                           {"mlp", ResidualKind::mlp}};
 
-std::string shape(std::ptrdiff_t rows, std::ptrdiff_t columns) {
-  return "(" + std::to_string(rows) + ", " + std::to_string(columns) + ")";
-}
-
-const RowMajor<float>& required(const NamedMatrices& matrices, const std::string& name) {
-  const auto at = matrices.find(name);
-  if (at == matrices.end()) throw std::invalid_argument(name + ": expected a matrix, got none");
-  return at->second;
-}
-
 // lambda |x|^2; its gradient is added.
 double decay(double lambda, std::span<const float> x, float* gradient) {
   const Eigen::Map<const Eigen::VectorXf> values(x.data(), std::ssize(x));
@@ -33,6 +23,22 @@ double decay(double lambda, std::span<const float> x, float* gradient) {
 }
 
 }  // namespace
+
+const RowMajor<float>& required(const NamedMatrices& matrices, const std::string& name) {
+  const auto at = matrices.find(name);
+  if (at == matrices.end()) throw std::invalid_argument(name + ": expected a matrix, got none");
+  return at->second;
+}
+
+const RowMajor<float>& required(const NamedMatrices& matrices, const std::string& name,
+                                std::ptrdiff_t rows, std::ptrdiff_t cols) {
+  const RowMajor<float>& found = required(matrices, name);
+  if (found.rows() != rows || found.cols() != cols)
+    throw std::invalid_argument(name + ": expected shape (" + std::to_string(rows) + ", " +
+                                std::to_string(cols) + "), got " + shape(view(found)));
+  if (!found.allFinite()) throw std::invalid_argument(name + ": expected finite values");
+  return found;
+}
 
 ResidualKind residual_kind(const std::string& name) {
   for (const auto& [label, kind] : KINDS)
@@ -63,11 +69,7 @@ Residual::Residual(ResidualKind kind, const NamedMatrices& matrices)
     const auto at = known.find(name);
     if (at == known.end())
       throw std::invalid_argument(name + ": not a matrix of a " + name_of(kind) + " adapter");
-    if (matrix.rows() != at->second.rows() || matrix.cols() != at->second.cols())
-      throw std::invalid_argument(name + ": expected shape " +
-                                  shape(at->second.rows(), at->second.cols()) + ", got " +
-                                  shape(matrix.rows(), matrix.cols()));
-    if (!matrix.allFinite()) throw std::invalid_argument(name + ": expected finite values");
+    required(matrices, name, at->second.rows(), at->second.cols());
   }
   float* to = parameters_.data();
   for (const char* name : {"m", "a", "bias", "b"}) {

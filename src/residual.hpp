@@ -26,6 +26,12 @@ const char* name_of(ResidualKind kind);
 // By name: "m"; "a" and "b"; "a", "bias" and "b".
 using NamedMatrices = std::map<std::string, RowMajor<float>>;
 
+// The matrix of that name, of any shape, or finite and of the one that is told.
+// Throws std::invalid_argument if there is none, or another.
+const RowMajor<float>& required(const NamedMatrices& matrices, const std::string& name);
+const RowMajor<float>& required(const NamedMatrices& matrices, const std::string& name,
+                                std::ptrdiff_t rows, std::ptrdiff_t cols);
+
 class Residual {
  public:
   // The identity. A is uniform with variance 1 / w (low_rank) or 1 (mlp), drawn from the seed.

@@ -91,6 +91,23 @@ RowMajor<float> RidgeStatistics::solve(double lambda) const {
   return w.cast<float>();
 }
 
+RowMajor<float> adapted(const RowMajor<float>& gram, std::span<const RowMajor<float>> crosses,
+                        MatrixView features, MatrixView asked, std::span<const double> lambdas,
+                        int num_threads) {
+  const std::ptrdiff_t rows = asked.rows();
+  RowMajor<float> out(std::ssize(crosses) * std::ssize(lambdas) * rows, asked.cols());
+  parallel_for(
+      std::ssize(lambdas),
+      [&](std::ptrdiff_t i) {
+        const RowMajor<float> x = Cholesky(gram, lambdas[std::size_t(i)]).solve(features);
+        for (std::ptrdiff_t set = 0; set < std::ssize(crosses); ++set)
+          out.middleRows((set * std::ssize(lambdas) + i) * rows, rows) =
+              asked + multiply_transposed(view(x), view(crosses[std::size_t(set)]), 1);
+      },
+      num_threads, 1);
+  return out;
+}
+
 RowMajor<float> ridge_adapted(MatrixView queries, MatrixView targets, MatrixView asked,
                               std::span<const double> lambdas, int num_threads) {
   const auto m = queries.rows(), d = queries.cols(), sets = m ? targets.rows() / m : 1;
@@ -98,23 +115,13 @@ RowMajor<float> ridge_adapted(MatrixView queries, MatrixView targets, MatrixView
     throw std::invalid_argument(
         "expected queries (m, d), targets (sets m, d) and asked (a, d), got " + shape(queries) +
         ", " + shape(targets) + " and " + shape(asked));
-  RowMajor<float> out(sets * std::ssize(lambdas) * asked.rows(), d);
   const RowMajor<float> gram = multiply_first_transposed(queries, queries, num_threads);
   std::vector<RowMajor<float>> shifts;  // (Q'D - Q'Q)' of each set
   for (std::ptrdiff_t set = 0; set < sets; ++set) {
     const RowMajor<float> moved = targets.middleRows(set * m, m) - queries;
     shifts.push_back(multiply_first_transposed(view(moved), queries, num_threads));
   }
-  parallel_for(
-      std::ssize(lambdas),
-      [&](std::ptrdiff_t i) {
-        const RowMajor<float> x = Cholesky(gram, lambdas[std::size_t(i)]).solve(asked);
-        for (std::ptrdiff_t set = 0; set < sets; ++set)
-          out.middleRows((set * std::ssize(lambdas) + i) * asked.rows(), asked.rows()) =
-              asked + multiply_transposed(view(x), view(shifts[std::size_t(set)]), 1);
-      },
-      num_threads, 1);
-  return out;
+  return adapted(gram, shifts, asked, asked, lambdas, num_threads);
 }
 
 }  // namespace ragtune

@@ -42,6 +42,14 @@ class RidgeStatistics {
   std::int64_t pairs_ = 0;
 };
 
+// asked (a, d) + f (G + lambda I)^-1 C' for every C (d, m) of `crosses` and every lambda: the
+// regression on features whose Gram matrix is G (m, m); f (a, m) are those of `asked`, and C is the
+// product of what the queries should be moved by and their features.
+// -> (crosses lambdas a, d), lambdas within a C. Throws as solve() does.
+RowMajor<float> adapted(const RowMajor<float>& gram, std::span<const RowMajor<float>> crosses,
+                        MatrixView features, MatrixView asked, std::span<const double> lambdas,
+                        int num_threads = 0);
+
 // What the regression makes of `asked` (a, d) for every set of targets and every lambda, without
 // a matrix: queries (m, d), targets (sets m, d), weights of 1 -> (sets lambdas a, d), lambdas
 // within a set. In single precision, which ranks need, and much faster than one solve() for each.

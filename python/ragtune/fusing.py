@@ -38,7 +38,8 @@ def fuse(
     found out of fold.
     """
     tried, best = trained
-    plain = Adapters.chosen(data, tried.before(KernelRidge.name), coverage, seed)
+    linear = tried.before(KernelRidge.name)
+    plain = best if linear is tried else Adapters.chosen(data, linear, coverage, seed)
     table, stacked = _stacked(data, sources, plain, coverage, tick)
     if best.report.strategy != KernelRidge.name:
         return plain, table, stacked
