@@ -2,58 +2,72 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace ragtune {
 namespace {
 
 constexpr std::size_t MAX_DEGREE = 512;  // 2 M, see Index
 
-// Slots whose number is a multiple of WIDTH, the last one repeated.
-std::size_t padded(Slot* slots, std::size_t count) {
-  if (count == 0) return 0;
-  std::size_t end = count;
-  for (; end % WIDTH != 0; ++end) slots[end] = slots[count - 1];
-  return end;
-}
-
+// A wish only, as few of those that are offered are followed.
 void prefetch_links(const Layer& layer, Slot slot) {
   const Slot* list = layer.links.row(slot);
   for (std::size_t i = 0; i < layer.links.width(); i += 16) __builtin_prefetch(list + i, 0, 2);
 }
 
-// Unseen neighbours of a slot, their codes on the way to the cache.
-std::size_t unseen(const Layer& layer, const Rows& rows, Slot slot, Seen& seen, Slot* out) {
+// Neighbours of a slot that were not seen before.
+std::size_t unseen(const Layer& layer, Slot slot, Seen& seen, Slot* out) {
   const Slot* list = layer.links.row(slot);
   std::size_t count = 0;
   for (std::size_t i = 0; i < layer.links.width(); ++i) {  // no branch: what follows is random
     out[count] = list[i];
     count += seen.insert(list[i]);
   }
-  for (std::size_t i = 0; i < count; ++i) rows.prefetch(layer.row_of(out[i]));
   seen.note(out, count);
   return count;
 }
 
-struct Estimator {
-  const Rows& rows;
-  const Layer& layer;
-  const QueryCode& query;
-  const Kernels& simd = kernels();
-  const std::size_t groups = rows.encoder.groups();
+// Scores of the neighbours of one slot, from the upper planes of their codes.
+class Estimator {
+ public:
+  Estimator(const Layer& layer, const Rows& rows, const QueryCode& query)
+      : layer_(layer), rows_(rows), query_(query) {}
 
-  // slots[0, WIDTH) -> out[0, WIDTH)
-  void operator()(const Slot* slots, float* out) const {
-    const std::uint8_t* plane[WIDTH];
-    std::array<Slot, WIDTH> row;
-    for (std::size_t j = 0; j < WIDTH; ++j) {
-      row[j] = layer.row_of(slots[j]);
-      plane[j] = rows.high.row(row[j]);
+  // slots (count,) -> out (count,), count <= MAX_DEGREE.
+  void operator()(const Slot* slots, std::size_t count, float* out) {
+    for (std::size_t i = 0; i < count; ++i) {  // all on the way before the first is waited for
+      const Slot row = layer_.row_of(slots[i]);
+      rows_.touch_upper(row);
+      planes_[i] = rows_.high.row(row);
+      terms_[i] = rows_.terms[row];
     }
-    std::int32_t high[WIDTH];
-    simd.dot_planes(query.codes.data(), plane, groups, high);
-    for (std::size_t j = 0; j < WIDTH; ++j) out[j] = query.estimate(high[j], rows.terms[row[j]]);
+    for (std::size_t i = count; i % WIDTH != 0; ++i) planes_[i] = planes_[count - 1];
+    for (std::size_t i = 0; i < count; i += WIDTH)
+      simd_.dot_planes(query_.codes.data(), &planes_[i], groups_, &sums_[i]);
+    for (std::size_t i = 0; i < count; ++i) out[i] = query_.estimate(sums_[i], terms_[i]);
   }
+
+ private:
+  const Layer& layer_;
+  const Rows& rows_;
+  const QueryCode& query_;
+  const Kernels& simd_ = kernels();
+  const std::size_t groups_ = rows_.encoder.groups();
+  std::array<const std::uint8_t*, MAX_DEGREE + WIDTH> planes_;
+  std::array<Terms, MAX_DEGREE> terms_;
+  std::array<std::int32_t, MAX_DEGREE + WIDTH> sums_;
 };
+
+// Moves the candidates that score at least `least` to the front, in their order. -> how many
+std::size_t not_below(float least, Slot* slots, float* scores, std::size_t count) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {  // no branch: it would be guessed wrong too often
+    slots[kept] = slots[i];
+    scores[kept] = scores[i];
+    kept += scores[i] >= least;
+  }
+  return kept;
+}
 
 }  // namespace
 
@@ -81,6 +95,10 @@ std::uint64_t Pool::key(float score, Slot slot) {
   const auto bits = std::bit_cast<std::uint32_t>(score);
   const std::uint32_t ordered = bits >> 31 ? ~bits : bits | 0x80000000u;
   return std::uint64_t(ordered) << 32 | std::uint64_t(~slot & 0x7fffffffu) << 1;
+}
+
+float Pool::last_score() const {
+  return size_ < breadth_ ? -std::numeric_limits<float>::infinity() : score(size_ - 1);
 }
 
 float Pool::score(std::size_t i) const {
@@ -128,28 +146,21 @@ void Seen::reset(std::size_t slots) {
 }
 
 Start descend(const Graph& graph, const Rows& rows, const QueryCode& query, std::size_t layer) {
-  Slot neighbours[MAX_DEGREE + WIDTH];
-  const Slot first[WIDTH] = {graph.entry, graph.entry, graph.entry, graph.entry};
-  float scores[WIDTH];
+  float scores[MAX_DEGREE];
   std::size_t at = graph.layers.size() - 1;
-  Estimator{rows, graph.layers[at], query}(first, scores);
+  Estimator{graph.layers[at], rows, query}(&graph.entry, 1, scores);
   Start best{graph.entry, scores[0]};
   for (;; --at) {
     const Layer& here = graph.layers[at];
-    const Estimator estimate{rows, here, query};
+    Estimator estimate(here, rows, query);
     for (bool better = at > layer; better;) {
       better = false;
       const Slot* list = here.links.row(best.slot);
       std::size_t count = 0;
       while (count < here.links.width() && list[count] != best.slot) ++count;
-      for (std::size_t i = 0; i < count; ++i) rows.prefetch(here.row_of(list[i]));
-      std::copy_n(list, count, neighbours);
-      const std::size_t end = padded(neighbours, count);
-      for (std::size_t i = 0; i < end; i += WIDTH) {
-        estimate(neighbours + i, scores);
-        for (std::size_t j = 0; j < WIDTH; ++j)
-          if (scores[j] > best.score) best = {neighbours[i + j], scores[j]}, better = true;
-      }
+      estimate(list, count, scores);
+      for (std::size_t i = 0; i < count; ++i)
+        if (scores[i] > best.score) best = {list[i], scores[i]}, better = true;
     }
     if (at == layer) return best;
     best.slot = here.down[best.slot];
@@ -159,7 +170,7 @@ Start descend(const Graph& graph, const Rows& rows, const QueryCode& query, std:
 void walk(const Graph& graph, const Rows& rows, const QueryCode& query, std::size_t layer,
           Start start, std::size_t breadth, Scratch& scratch) {
   const Layer& here = graph.layers[layer];
-  const Estimator estimate{rows, here, query};
+  Estimator estimate(here, rows, query);
   Pool& pool = scratch.pool;
   Seen& seen = scratch.seen;
   seen.reset(here.size());
@@ -167,22 +178,20 @@ void walk(const Graph& graph, const Rows& rows, const QueryCode& query, std::siz
   pool.offer(start.score, start.slot);
   for (const Slot slot : {start.slot, scratch.hidden.value_or(start.slot)})
     if (seen.insert(slot)) seen.note(&slot, 1);
-  Slot candidates[MAX_DEGREE + WIDTH];
-  float scores[WIDTH];
+  Slot candidates[MAX_DEGREE];
+  float scores[MAX_DEGREE];
   for (Slot slot; pool.next(slot);) {
-    const std::size_t count = unseen(here, rows, slot, seen, candidates);
-    padded(candidates, count);
-    for (std::size_t i = 0; i < count; i += WIDTH) {
-      estimate(candidates + i, scores);
-      for (std::size_t j = 0; j < WIDTH && i + j < count; ++j)
-        if (pool.offer(scores[j], candidates[i + j])) prefetch_links(here, candidates[i + j]);
-    }
+    const std::size_t count = unseen(here, slot, seen, candidates);
+    estimate(candidates, count, scores);
+    const std::size_t good = not_below(pool.last_score(), candidates, scores, count);
+    for (std::size_t i = 0; i < good; ++i)
+      if (pool.offer(scores[i], candidates[i])) prefetch_links(here, candidates[i]);
   }
   std::vector<Slot>& found = scratch.rows;
   found.resize(pool.size());
   for (std::size_t i = 0; i < pool.size(); ++i) {
     found[i] = here.row_of(pool.slot(i));
-    rows.prefetch_lower(found[i]);
+    rows.touch_lower(found[i]);
   }
   scratch.scores.resize(pool.size());
   rows.score_codes(query, found.data(), found.size(), scratch.scores.data());

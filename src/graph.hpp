@@ -55,6 +55,9 @@ class Pool {
   Slot slot(std::size_t i) const { return slot_of(items_[i]); }
   float score(std::size_t i) const;
 
+  // What is below is not among the best.
+  float last_score() const;
+
   // False if it is not among the best.
   bool offer(float score, Slot slot);
 

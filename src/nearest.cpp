@@ -90,7 +90,7 @@ void nearest(const Graph& graph, const Rows& rows, const float* query, std::size
     }
     if (allowed.all() || breadth == limit || hits.size() >= std::min(rescored(k), there)) break;
   }
-  for (const Hit& hit : hits) rows.prefetch_vector(hit.row);
+  for (const Hit& hit : hits) rows.touch_vector(hit.row);
   for (Hit& hit : hits) hit.score = rows.score(query, hit.row);
   std::sort(hits.begin(), hits.end());
   if (hits.size() > k) hits.resize(k);

@@ -70,8 +70,8 @@ void NeighbourChooser::make_room(Slot owner, std::vector<Slot>& rows,
                                  std::vector<Slot>& slots) const {
   thread_local std::vector<float> to_owner, to_newcomer;
   for (const Slot row : rows) {
-    rows_.prefetch(row);
-    rows_.prefetch_lower(row);
+    rows_.touch_upper(row);
+    rows_.touch_lower(row);
   }
   const std::size_t last = slots.size() - 1;
   scores_between(owner, rows, to_owner);

@@ -8,6 +8,7 @@
 
 #include "exact.hpp"
 #include "parallel.hpp"
+#include "touch.hpp"
 
 namespace ragtune {
 namespace {
@@ -151,7 +152,7 @@ void PartsState::best_of(const float* query, const std::int64_t* rows, std::ptrd
   for (std::ptrdiff_t c = 0; c < count; ++c) {
     out[c] = std::numeric_limits<float>::quiet_NaN();
     for_each_part(rows[c], [&](std::size_t part) {
-      __builtin_prefetch(codes_.row(part), 0, 2);
+      touch(codes_.row(part), codes_.width());
       parts.push_back(std::uint32_t(part));
       owners.push_back(std::uint32_t(c));
       out[c] = LOWEST;

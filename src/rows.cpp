@@ -118,12 +118,9 @@ void Rows::code(std::size_t first, std::size_t count, int num_threads) {
   }
 }
 
-void Rows::prefetch_vector(std::size_t i) const {
-  const bool wide = store == Store::f32;
-  const char* start =
-      wide ? reinterpret_cast<const char*>(f32.row(i)) : reinterpret_cast<const char*>(bf16.row(i));
-  const std::size_t bytes = dimensions() * (wide ? sizeof(float) : sizeof(std::uint16_t));
-  for (std::size_t b = 0; b < bytes; b += 64) __builtin_prefetch(start + b, 0, 2);
+void Rows::touch_vector(std::size_t i) const {
+  if (store == Store::f32) touch(f32.row(i), dimensions() * sizeof(float));
+  if (store == Store::bf16) touch(bf16.row(i), dimensions() * sizeof(std::uint16_t));
 }
 
 float Rows::score(const float* query, std::size_t i) const {

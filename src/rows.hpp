@@ -6,6 +6,7 @@
 
 #include "blocks.hpp"
 #include "codes.hpp"
+#include "touch.hpp"
 
 namespace ragtune {
 
@@ -29,17 +30,10 @@ struct Rows {
   // the first rows may have been like no others.
   void code_new(int num_threads);
 
-  // Fetches what an estimate of row i reads.
-  void prefetch(std::size_t i) const {
-    const std::uint8_t* plane = high.row(i);
-    for (std::size_t b = 0; b < high.width(); b += 64) __builtin_prefetch(plane + b, 0, 2);
-    __builtin_prefetch(terms.row(i), 0, 2);
-  }
-  void prefetch_lower(std::size_t i) const {  // and what the 8-bit score reads beside
-    const std::uint8_t* plane = low.row(i);
-    for (std::size_t b = 0; b < low.width(); b += 64) __builtin_prefetch(plane + b, 0, 2);
-  }
-  void prefetch_vector(std::size_t i) const;
+  // Fetch, see touch(), the planes of row i that an estimate and an 8-bit score read; its vector.
+  void touch_upper(std::size_t i) const { touch(high.row(i), high.width()); }
+  void touch_lower(std::size_t i) const { touch(low.row(i), low.width()); }
+  void touch_vector(std::size_t i) const;
 
   // Row i in the role of a query, from its codes alone.
   void row_as_query(std::size_t i, QueryCode& out) const {

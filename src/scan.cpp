@@ -16,7 +16,7 @@
 namespace ragtune {
 namespace {
 
-constexpr std::size_t CHUNK = 1024;           // rows that a thread takes at a time
+constexpr std::size_t CHUNK = 1024;           // rows that a thread takes at a time, in one block
 constexpr std::ptrdiff_t QUERIES = 1024;      // queries at a time: bounds the memory for candidates
 constexpr std::size_t MIN_TILED_QUERIES = 4;  // below, packing costs more than it saves
 
@@ -64,13 +64,14 @@ class Scan {
         std::ptrdiff_t(threads),
         [&](std::ptrdiff_t t) {
           std::vector<Candidates>& own = parts[std::size_t(t)];
-          std::vector<Remainder> left(tiled() ? 0 : questions_.size());
+          std::vector<Remainder> left(tiled() ? 0 : WIDTH * questions_.size());
           Strip strip;
           Tiles tiles(tiled() ? rows_.encoder.groups() * GROUP / 4 : 0);
           for (std::size_t c; (c = next.fetch_add(1)) < chunks;)
             scan_chunk(own, c * CHUNK, strip, tiles, left);
           flush(own, strip, tiles, left);
-          for (std::size_t q = 0; q < left.size(); ++q) score_left(own[q], questions_[q], left[q]);
+          for (std::size_t i = 0; i < left.size(); ++i)
+            score_left(own[i / WIDTH], questions_[i / WIDTH], left[i]);
         },
         int(threads), 1);
     for (std::size_t q = 0; q < questions_.size(); ++q) {
@@ -84,6 +85,7 @@ class Scan {
                   std::vector<Remainder>& left) const {
     const std::size_t end = std::min(rows_.size(), first + CHUNK);
     if (allowed_.all()) {
+      if (!tiled() && end == first + CHUNK) return scan_abreast(all, first, left);
       for (std::size_t i = first; i < end; i += STRIP) {
         strip.take(i, std::min(STRIP, end - i));
         flush(all, strip, tiles, left);
@@ -104,20 +106,9 @@ class Scan {
   void flush(std::vector<Candidates>& all, Strip& strip, Tiles& tiles,
              std::vector<Remainder>& left) const {
     if (strip.count == 0) return;
-    prefetch_after(strip);
     strip.read_terms(rows_);
     tiled() ? score_tiles(all, strip, tiles) : score_each(all, strip, left);
     strip.count = 0;
-  }
-
-  // One query is as fast as its rows come from memory.
-  void prefetch_after(const Strip& strip) const {
-    const std::size_t first = strip.rows[strip.count - 1] + std::size_t(1);
-    if (questions_.size() > 2 || !allowed_.all() || first >= rows_.size()) return;
-    const std::size_t count = std::min({STRIP, rows_.size() - first, rows_.high.run(first)});
-    const std::uint8_t* const from = rows_.high.row(first);
-    for (std::size_t b = 0; b < count * rows_.high.width(); b += 64)
-      __builtin_prefetch(from + b, 0, 2);
   }
 
   bool tiled() const { return questions_.size() >= MIN_TILED_QUERIES; }
@@ -129,8 +120,47 @@ class Scan {
     std::int32_t high[STRIP + WIDTH];
     for (std::size_t q = 0; q < questions_.size(); ++q) {
       dot_upper(questions_[q], strip, high);
-      score_left(all[q], questions_[q], left[q]);
-      survivors(questions_[q], all[q].threshold(), strip, high, left[q]);
+      estimate(all[q], questions_[q], strip, high, left[WIDTH * q]);
+    }
+  }
+
+  void estimate(Candidates& candidates, const Question& question, const Strip& strip,
+                const std::int32_t* high, Remainder& left) const {
+    score_left(candidates, question, left);
+    survivors(question, candidates.threshold(), strip, high, left);
+  }
+
+  // A whole chunk, WIDTH strips at a time, each from its own part of the chunk: memory gives more
+  // to four streams than to one (100,000 x 384 on Zen 3: 0.69 ms for the upper planes, not 1.1).
+  void scan_abreast(std::vector<Candidates>& all, std::size_t first,
+                    std::vector<Remainder>& left) const {
+    Strip strips[WIDTH];
+    std::int32_t high[WIDTH][STRIP];
+    for (std::size_t i = 0; i < CHUNK / WIDTH; i += STRIP) {
+      for (std::size_t s = 0; s < WIDTH; ++s) {
+        strips[s].take(first + s * (CHUNK / WIDTH) + i, STRIP);
+        strips[s].read_terms(rows_);
+      }
+      for (std::size_t q = 0; q < questions_.size(); ++q) {
+        dot_abreast(questions_[q], strips, high);
+        for (std::size_t s = 0; s < WIDTH; ++s)
+          estimate(all[q], questions_[q], strips[s], high[s], left[WIDTH * q + s]);
+      }
+    }
+  }
+
+  // high[s][i] = product of the query and the upper plane of row i of strip s; all are full.
+  void dot_abreast(const Question& question, const Strip (&strips)[WIDTH],
+                   std::int32_t (&high)[WIDTH][STRIP]) const {
+    const std::uint8_t* plane[WIDTH];
+    for (std::size_t s = 0; s < WIDTH; ++s) plane[s] = rows_.high.row(strips[s].rows[0]);
+    for (std::size_t i = 0; i < STRIP; ++i) {
+      std::int32_t sums[WIDTH];
+      kernels_.dot_planes(question.code.codes.data(), plane, rows_.encoder.groups(), sums);
+      for (std::size_t s = 0; s < WIDTH; ++s) {
+        high[s][i] = sums[s];
+        plane[s] += rows_.high.width();
+      }
     }
   }
 
@@ -209,7 +239,7 @@ class Scan {
       size += std::size_t(in[i]);
     }
     left.count = size;
-    for (std::size_t i = 0; i < size; ++i) rows_.prefetch_lower(left.rows[i]);
+    for (std::size_t i = 0; i < size; ++i) rows_.touch_lower(left.rows[i]);
   }
 
   // All queries against a strip, by tiles.

@@ -27,6 +27,23 @@ def test_finds_the_nearest(metric):
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("metric", "store"), [("cosine", "f32"), ("ip", "f32"), ("ip", "bf16"), ("l2", "bf16")]
+)
+@pytest.mark.parametrize("n", [1023, 1024, 2048, 3001])
+@pytest.mark.parametrize("nq", [1, 3, 4])  # row by row below 4, by tiles from there
+def test_finds_the_same_as_an_exact_search_in_chunks_of_any_number(nq, n, metric, store):
+    x, q = normal(0, n, 40), normal(1, nq, 40)
+    x[n // 2 :][:300] = x[:300]  # ties, far apart
+    x[5], x[-3] = q[0], q[0]
+    index = ragtune.Index(40, metric=metric, store=store)
+    index.add(x)
+    expected, rows = oracle.nearest(oracle.bf16(x) if store == "bf16" else x, q, 50, metric)
+    scores, ids = index.search(q, 50)
+    np.testing.assert_array_equal(ids, rows)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
 class AgainstDict(RuleBasedStateMachine):
     """add, replace, remove and compact in any order, against a dict and numpy."""
 
