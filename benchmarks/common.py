@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from ragtune import _core
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -35,6 +37,7 @@ def machine() -> dict[str, object]:
     if info.is_file():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0].partition(":")[2].strip() if names else cpu
+    cpu = f"{cpu} ({_core.kernels_in_use()})"  # one name sells CPUs of several generations
     return {
         "date": date.today().isoformat(),
         "cpu": cpu,
