@@ -113,17 +113,18 @@ class Scan {
 
   bool tiled() const { return questions_.size() >= MIN_TILED_QUERIES; }
 
-  // What the estimates of a strip leave is scored after the next one: by then it has come from
-  // memory.
   void score_each(std::vector<Candidates>& all, const Strip& strip,
                   std::vector<Remainder>& left) const {
     std::int32_t high[STRIP + WIDTH];
     for (std::size_t q = 0; q < questions_.size(); ++q) {
-      dot_upper(questions_[q], strip, high);
+      dot(questions_[q], rows_.high, strip.count, high,
+          [&](std::size_t i) { return strip.rows[i]; });
       estimate(all[q], questions_[q], strip, high, left[WIDTH * q]);
     }
   }
 
+  // What the estimates of a strip leave is scored with the next one's: by then it has come from
+  // memory.
   void estimate(Candidates& candidates, const Question& question, const Strip& strip,
                 const std::int32_t* high, Remainder& left) const {
     score_left(candidates, question, left);
@@ -175,21 +176,6 @@ class Scan {
         offer_exactly(candidates, question, left.rows[i]);
     }
     left.count = 0;
-  }
-
-  // out[i] = product of the query and the upper plane of row i of the strip.
-  void dot_upper(const Question& question, const Strip& strip, std::int32_t* out) const {
-    const std::size_t count = strip.count, width = rows_.high.width();
-    if (!strip.in_one_piece(rows_.high)) {
-      dot(question, rows_.high, count, out, [&](std::size_t i) { return strip.rows[i]; });
-      return;
-    }
-    const std::uint8_t* first = rows_.high.row(strip.rows[0]);
-    for (std::size_t i = 0; i < count; i += WIDTH) {
-      const std::uint8_t* plane[WIDTH];
-      for (std::size_t j = 0; j < WIDTH; ++j) plane[j] = first + std::min(i + j, count - 1) * width;
-      kernels_.dot_planes(question.code.codes.data(), plane, rows_.encoder.groups(), out + i);
-    }
   }
 
   // out[i] = product of the query and plane row_of(i), for i in [0, count).
