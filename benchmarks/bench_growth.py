@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import multiprocessing
+import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -66,10 +67,19 @@ def alone(*case: Any) -> dict[str, Any]:
         return pool.submit(measure, *case).result()
 
 
-def ratio(one: dict[str, Any], other: dict[str, Any]) -> float | None:
-    """Queries a second of one over the other's, where both reach the recall."""
-    both = one["at_recall"], other["at_recall"]
-    return both[0]["qps"] / both[1]["qps"] if all(both) else None
+def over(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
+    """Queries a second of one over the other's, at the highest recall up to RECALL of both."""
+    curves = one["curve"], other["curve"]
+    recall = min(RECALL, *(max(point["recall"] for point in curve) for curve in curves))
+    ours, theirs = (at_recall(curve, recall)["qps"] for curve in curves)
+    return {"recall": recall, "ratio": ours / theirs}
+
+
+def kept(large: dict[str, Any], small: dict[str, Any]) -> dict[str, float]:
+    """Queries a second of the large index over the small one's, at each effort both were asked."""
+    before = {point["effort"]: point["qps"] for point in small["curve"]}
+    shares = [p["qps"] / before[p["effort"]] for p in large["curve"] if p["effort"] in before]
+    return {"least": min(shares), "median": statistics.median(shares), "efforts": len(shares)}
 
 
 def main() -> None:
@@ -83,12 +93,12 @@ def main() -> None:
                 continue
             note(f"{kind}, {n:,}")
             sizes[n][kind] = alone(kind, n, options.d, options.queries, options.rounds)
-    figures["over_faiss"] = {n: ratio(row["ragtune"], row["faiss"]) for n, row in sizes.items()}
+    figures["over_faiss"] = {n: over(row["ragtune"], row["faiss"]) for n, row in sizes.items()}
     if len(sizes) > 1:
         last, largest = sorted(sizes)[-2:]
-        for kind in ("ragtune", "faiss"):
-            share = ratio(sizes[largest][kind], sizes[last][kind])
-            figures[f"{kind}_qps_at_{largest}_over_{last}"] = share
+        figures["kept"] = {
+            kind: kept(sizes[largest][kind], sizes[last][kind]) for kind in ("ragtune", "faiss")
+        }
     finish("growth", figures, options.save)
 
 

@@ -108,16 +108,16 @@ def growth() -> str:
     recall = figures["recall"]
     head = ["vectors", "engine", "build, s", "memory over float32", "peak, GiB",
             f"q/s at {recall}", "recall at the last effort"]  # fmt: skip
-    ratios = [
-        f"{int(n):,} vectors: {shown(ratio, unit='x')}"
-        for n, ratio in figures["over_faiss"].items()
-    ]
-    kept = [
-        f"{name.replace('_', ' ')}: {shown(value)}"
-        for name, value in figures.items()
-        if "_qps_at_" in name
-    ]
-    note = f"ragtune over FAISS: {'; '.join(ratios)}.\n{'; '.join(kept)}."
+    ratios = "; ".join(
+        f"{int(n):,} vectors: {case['ratio']:.2f}x at recall {case['recall']:.4g}"
+        for n, case in figures["over_faiss"].items()
+    )
+    kept = "; ".join(
+        f"{name} {case['median']:.2f} (median of {case['efforts']} efforts, least {case['least']:.2f})"
+        for name, case in figures["kept"].items()
+    )
+    note = f"""ragtune over FAISS: {ratios}.
+Queries a second of the largest over those of the size before, at the same effort: {kept}."""
     return "\n\n".join([f"({where(result)}; d = {figures['d']})", table(head, rows), note])
 
 
