@@ -88,6 +88,32 @@ def behind(data: dict) -> str:
     return "Where ragtune is behind:\n\n" + "\n".join(f"- {line}" for line in found)
 
 
+def exact() -> str:
+    """Milliseconds of both on uniform and clustered vectors, and whether they agree."""
+    result = load("search")
+    figures = result["figures"]
+    rows = [
+        [
+            "clustered" if name.endswith("clustered") else "uniform",
+            ", ".join(name.split(", ")[:2]).replace("1 threads", "1 thread"),
+            shown(case["ragtune_ms"], ",.2f"),
+            shown(case["faiss_ms"], ",.2f"),
+            shown(case["ratio"], unit="x"),
+        ]
+        for name, case in figures.items()
+        if isinstance(case, dict)
+    ]
+    differ = sum(value for name, value in figures.items() if name.startswith("ids_that_differ"))
+    head = ["vectors", "asked", "ragtune, ms", "FAISS, ms", "ragtune over it"]
+    return "\n\n".join(
+        [
+            f"({where(result)}; {figures['peer']})",
+            table(head, rows),
+            f"Ids that differ: {differ:,}.",
+        ]
+    )
+
+
 def growth() -> str:
     """Build, memory and speed at each size."""
     result = load("growth")
@@ -113,11 +139,11 @@ def growth() -> str:
         for n, case in figures["over_faiss"].items()
     )
     kept = "; ".join(
-        f"{name} {case['median']:.2f} (median of {case['efforts']} efforts, least {case['least']:.2f})"
+        f"{name} {case['median']:.2f} (least of {case['efforts']} efforts {case['least']:.2f})"
         for name, case in figures["kept"].items()
     )
     note = f"""ragtune over FAISS: {ratios}.
-Queries a second of the largest over those of the size before, at the same effort: {kept}."""
+Queries a second of the largest over those of the size before, same effort, median: {kept}."""
     return "\n\n".join([f"({where(result)}; d = {figures['d']})", table(head, rows), note])
 
 
@@ -183,7 +209,9 @@ MADE = {
     name: if_measured(name, make)
     for name, make in (
         ("hnsw", hnsw),
+        ("hnsw_avx2", partial(hnsw, "hnsw_avx2")),
         ("hnsw_wide", partial(hnsw, "hnsw_wide")),
+        ("search", exact),
         ("growth", growth),
         ("filter", filtered),
         ("churn", churn),
