@@ -64,14 +64,13 @@ class Scan {
         std::ptrdiff_t(threads),
         [&](std::ptrdiff_t t) {
           std::vector<Candidates>& own = parts[std::size_t(t)];
-          std::vector<Remainder> left(tiled() ? 0 : WIDTH * questions_.size());
+          std::vector<Doubts> doubts(tiled() ? 0 : questions_.size());
           Strip strip;
           Tiles tiles(tiled() ? rows_.encoder.groups() * GROUP / 4 : 0);
           for (std::size_t c; (c = next.fetch_add(1)) < chunks;)
-            scan_chunk(own, c * CHUNK, strip, tiles, left);
-          flush(own, strip, tiles, left);
-          for (std::size_t i = 0; i < left.size(); ++i)
-            score_left(own[i / WIDTH], questions_[i / WIDTH], left[i]);
+            scan_chunk(own, c * CHUNK, strip, tiles, doubts);
+          flush(own, strip, tiles, doubts);
+          for (std::size_t q = 0; q < doubts.size(); ++q) settle(own[q], questions_[q], doubts[q]);
         },
         int(threads), 1);
     for (std::size_t q = 0; q < questions_.size(); ++q) {
@@ -82,13 +81,13 @@ class Scan {
   }
 
   void scan_chunk(std::vector<Candidates>& all, std::size_t first, Strip& strip, Tiles& tiles,
-                  std::vector<Remainder>& left) const {
+                  std::vector<Doubts>& doubts) const {
     const std::size_t end = std::min(rows_.size(), first + CHUNK);
     if (allowed_.all()) {
-      if (!tiled() && end == first + CHUNK) return scan_abreast(all, first, left);
+      if (!tiled() && end == first + CHUNK) return scan_abreast(all, first, doubts);
       for (std::size_t i = first; i < end; i += STRIP) {
         strip.take(i, std::min(STRIP, end - i));
-        flush(all, strip, tiles, left);
+        flush(all, strip, tiles, doubts);
       }
       return;
     }
@@ -99,42 +98,81 @@ class Scan {
       }
       strip.rows[strip.count] = std::uint32_t(i);
       strip.count += allowed_(i);
-      if (strip.count == STRIP) flush(all, strip, tiles, left);
+      if (strip.count == STRIP) flush(all, strip, tiles, doubts);
     }
   }
 
   void flush(std::vector<Candidates>& all, Strip& strip, Tiles& tiles,
-             std::vector<Remainder>& left) const {
+             std::vector<Doubts>& doubts) const {
     if (strip.count == 0) return;
     strip.read_terms(rows_);
-    tiled() ? score_tiles(all, strip, tiles) : score_each(all, strip, left);
+    tiled() ? score_tiles(all, strip, tiles) : score_each(all, strip, doubts);
     strip.count = 0;
   }
 
   bool tiled() const { return questions_.size() >= MIN_TILED_QUERIES; }
 
   void score_each(std::vector<Candidates>& all, const Strip& strip,
-                  std::vector<Remainder>& left) const {
+                  std::vector<Doubts>& doubts) const {
     std::int32_t high[STRIP + WIDTH];
     for (std::size_t q = 0; q < questions_.size(); ++q) {
       dot(questions_[q], rows_.high, strip.count, high,
           [&](std::size_t i) { return strip.rows[i]; });
-      estimate(all[q], questions_[q], strip, high, left[WIDTH * q]);
+      estimate(all[q], questions_[q], strip, high, doubts[q]);
     }
   }
 
-  // What the estimates of a strip leave is scored with the next one's: by then it has come from
-  // memory.
+  // Scores the rows whose 4-bit estimate is among the best, and notes those that may be there for
+  // all that it proves. An estimate is much nearer to the truth than what is proven of it: by the
+  // end of the scan the threshold has risen and rules out many of them unseen.
   void estimate(Candidates& candidates, const Question& question, const Strip& strip,
-                const std::int32_t* high, Remainder& left) const {
-    score_left(candidates, question, left);
-    survivors(question, candidates.threshold(), strip, high, left);
+                const std::int32_t* high, Doubts& doubts) const {
+    const float shift = (7.5f - 128.0f) * question.code.sum, gain = question.code.gain;
+    const float slope = question.coarse_slope, threshold = candidates.threshold();
+    const float coarse = rows_.with_errors ? question.coarse : INFINITY;
+    float scores[STRIP], upper[STRIP];
+    int in[STRIP], any = 0, good = 0;
+    for (std::size_t i = 0; i < strip.count; ++i) {  // no branch: the compiler vectorises it
+      scores[i] = gain * strip.scale[i] * (16.0f * float(high[i]) + shift) + strip.bias[i];
+      upper[i] = scores[i] + slope * strip.coarse[i] + coarse;
+      in[i] = upper[i] >= threshold;
+      any |= in[i];
+      good |= scores[i] >= threshold;
+    }
+    if (!any) return;
+    for (std::size_t i = 0; good && i < strip.count; ++i) {
+      if (scores[i] < candidates.threshold()) continue;
+      offer_exactly(candidates, question, strip.rows[i]);
+      in[i] = 0;
+    }
+    doubts.make_room(strip.count);
+    for (std::size_t i = 0; i < strip.count; ++i) {
+      doubts.items[doubts.count] = {upper[i], strip.rows[i], high[i]};
+      doubts.count += std::size_t(in[i]);
+    }
+    if (doubts.count <= DOUBTS) return;
+    doubts.drop_below(candidates.threshold());
+    if (doubts.count > DOUBTS / 2) settle(candidates, question, doubts);
+  }
+
+  // Scores what was doubtful by all its bits; while STRIP rows are, the next come from memory.
+  void settle(Candidates& candidates, const Question& question, Doubts& doubts) const {
+    doubts.drop_below(candidates.threshold());
+    Remainder halves[2];
+    Remainder *now = &halves[0], *next = &halves[1];
+    for (std::size_t i = 0; i < doubts.count; i += STRIP) {
+      next->take(rows_, {&doubts.items[i], std::min(STRIP, doubts.count - i)});
+      score_left(candidates, question, *now);
+      std::swap(now, next);
+    }
+    score_left(candidates, question, *now);
+    doubts.count = 0;
   }
 
   // A whole chunk, WIDTH strips at a time, each from its own part of the chunk: memory gives more
   // to four streams than to one (100,000 x 384 on Zen 3: 0.69 ms for the upper planes, not 1.1).
   void scan_abreast(std::vector<Candidates>& all, std::size_t first,
-                    std::vector<Remainder>& left) const {
+                    std::vector<Doubts>& doubts) const {
     Strip strips[WIDTH];
     std::int32_t high[WIDTH][STRIP];
     for (std::size_t i = 0; i < CHUNK / WIDTH; i += STRIP) {
@@ -145,7 +183,7 @@ class Scan {
       for (std::size_t q = 0; q < questions_.size(); ++q) {
         dot_abreast(questions_[q], strips, high);
         for (std::size_t s = 0; s < WIDTH; ++s)
-          estimate(all[q], questions_[q], strips[s], high[s], left[WIDTH * q + s]);
+          estimate(all[q], questions_[q], strips[s], high[s], doubts[q]);
       }
     }
   }
@@ -200,32 +238,6 @@ class Scan {
                     std::uint32_t row) {
     if (score + question.fine >= candidates.threshold())
       candidates.offer({score - question.fine, score + question.fine, row});
-  }
-
-  // Keeps the rows whose 4-bit estimate does not prove that they are below the threshold; their
-  // lower bits are on the way to the cache.
-  void survivors(const Question& question, float threshold, const Strip& strip,
-                 const std::int32_t* high, Remainder& left) const {
-    const float shift = (7.5f - 128.0f) * question.code.sum, gain = question.code.gain;
-    const float slope = question.coarse_slope;
-    const float least = rows_.with_errors ? threshold - question.coarse : LOWEST;
-    int in[STRIP], any = 0;
-    for (std::size_t i = 0; i < strip.count; ++i) {  // no branch: the compiler vectorises it
-      const float score = gain * strip.scale[i] * (16.0f * float(high[i]) + shift) + strip.bias[i];
-      in[i] = score + slope * strip.coarse[i] >= least;
-      any |= in[i];
-    }
-    if (!any) return;
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < strip.count; ++i) {
-      left.rows[size] = strip.rows[i];
-      left.high[size] = high[i];
-      left.scale[size] = strip.scale[i];
-      left.bias[size] = strip.bias[i];
-      size += std::size_t(in[i]);
-    }
-    left.count = size;
-    for (std::size_t i = 0; i < size; ++i) rows_.touch_lower(left.rows[i]);
   }
 
   // All queries against a strip, by tiles.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "rows.hpp"
@@ -46,12 +47,53 @@ struct Strip {
   }
 };
 
-// Rows of a strip that are to be scored by all their bits.
+// A row that may be among the best for all that its upper bits prove: its score is at most `upper`.
+struct Doubt {
+  float upper;
+  std::uint32_t row;
+  std::int32_t high;  // product of the query and the upper bits
+};
+
+constexpr std::size_t DOUBTS = 1 << 15;  // that wait for a better threshold: 384 KiB
+
+struct Doubts {
+  // For `more` items and one that is not kept.
+  void make_room(std::size_t more) {
+    if (items.size() <= count + more) items.resize(std::max(2 * items.size(), count + more + 1));
+  }
+
+  void drop_below(float threshold) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < count; ++i) {  // no branch: it would be guessed wrong too often
+      items[kept] = items[i];
+      kept += std::size_t(items[i].upper >= threshold);
+    }
+    count = kept;
+  }
+
+  std::vector<Doubt> items;
+  std::size_t count = 0;
+};
+
+// Rows that are to be scored by all their bits.
 struct Remainder {
   std::uint32_t rows[STRIP];
   std::int32_t high[STRIP];  // product of the query and the upper bits
   float scale[STRIP], bias[STRIP];
   std::size_t count = 0;
+
+  // At most STRIP of them; their lower bits are then on the way to the cache.
+  void take(const Rows& from, std::span<const Doubt> doubts) {
+    count = doubts.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      const Terms terms = from.terms[doubts[i].row];
+      rows[i] = doubts[i].row;
+      high[i] = doubts[i].high;
+      scale[i] = terms.scale;
+      bias[i] = terms.bias;
+      from.touch_lower(rows[i]);
+    }
+  }
 };
 
 // A strip as the tile kernel takes it.

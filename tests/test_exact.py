@@ -141,6 +141,23 @@ def test_many_rows_on_many_threads_are_those_of_float64(metric):
         np.testing.assert_array_equal(index.search(q, 100, num_threads=num_threads)[1], expected)
 
 
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+@pytest.mark.parametrize("filtered", [False, True])
+def test_more_rows_in_doubt_than_wait_at_a_time(kind, filtered):
+    """One large component makes the 4-bit codes of all others coarse; a graph keeps no errors."""
+    n, d, r = 70_000, 24, rng("doubts", 24)
+    x = r.normal(size=(n, d)).astype(np.float32)
+    x[np.arange(n), r.integers(0, d, n)] += 20
+    queries = r.normal(size=(3, d)).astype(np.float32)
+    kept = r.random(n) < 0.9 if filtered else np.ones(n, dtype=bool)
+    made = ragtune.Index(d, "ip", kind, M=4, ef_construction=8)
+    made.add(x)
+    expected = np.flatnonzero(kept)[oracle.nearest(x[kept], queries, 10, "ip")[1]]
+    for own, rows in zip(queries, expected, strict=True):
+        found = made.search(own, 10, recall=1.0, filter=kept if filtered else None, num_threads=1)
+        np.testing.assert_array_equal(found[1][0], rows)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_rows_added_later_and_replaced_are_found_exactly(metric):
     """Codes are centred on the mean of the first rows, however far the later ones are from it."""
