@@ -105,15 +105,20 @@ MADE = {"demo": demo, "speed": speed, "tuning": tuning}
 MADE |= search_tables.MADE | tuning_tables.MADE | extractive_tables.MADE
 
 
+BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
 def filled(text: str) -> str:
     """The page with every made part anew."""
-    pattern = r"(<!-- (\w+) -->\n).*?(\n<!-- end -->)"
-    return re.sub(pattern, lambda m: m[1] + MADE[m[2]]() + m[3], text, flags=re.S)
+    return BLOCK.sub(lambda m: f"{m[1]}{MADE[m[2]]()}\n{m[3]}", text)
 
 
 if __name__ == "__main__":
-    for page in map(ROOT.joinpath, PAGES):
-        text = page.read_text()
+    texts = {page: page.read_text() for page in map(ROOT.joinpath, PAGES)}
+    hidden = MADE.keys() - {block[2] for text in texts.values() for block in BLOCK.finditer(text)}
+    if hidden:
+        sys.exit(f"no page shows {', '.join(sorted(hidden))}")
+    for page, text in texts.items():
         if "--check" in sys.argv and text != filled(text):
             sys.exit(f"{page.name} does not show the committed results: run `make docs`")
         page.write_text(filled(text))

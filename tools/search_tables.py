@@ -95,7 +95,7 @@ def exact() -> str:
     rows = [
         [
             "clustered" if name.endswith("clustered") else "uniform",
-            ", ".join(name.split(", ")[:2]).replace("1 threads", "1 thread"),
+            name.removesuffix(", clustered").replace("1 threads", "1 thread"),
             shown(case["ragtune_ms"], ",.2f"),
             shown(case["faiss_ms"], ",.2f"),
             shown(case["ratio"], unit="x"),
@@ -138,12 +138,12 @@ def growth() -> str:
         f"{int(n):,} vectors: {case['ratio']:.2f}x at recall {case['recall']:.4g}"
         for n, case in figures["over_faiss"].items()
     )
-    kept = "; ".join(
+    shares = "; ".join(
         f"{name} {case['median']:.2f} (least of {case['efforts']} efforts {case['least']:.2f})"
-        for name, case in figures["kept"].items()
+        for name, case in figures.get("kept", {}).items()  # none of a single size
     )
     note = f"""ragtune over FAISS: {ratios}.
-Queries a second of the largest over those of the size before, same effort, median: {kept}."""
+Queries a second of the largest over the size before, same effort, median: {shares or "-"}."""
     return "\n\n".join([f"({where(result)}; d = {figures['d']})", table(head, rows), note])
 
 
