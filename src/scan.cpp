@@ -70,7 +70,10 @@ class Scan {
           for (std::size_t c; (c = next.fetch_add(1)) < chunks;)
             scan_chunk(own, c * CHUNK, strip, tiles, doubts);
           flush(own, strip, tiles, doubts);
-          for (std::size_t q = 0; q < doubts.size(); ++q) settle(own[q], questions_[q], doubts[q]);
+          for (std::size_t q = 0; q < doubts.size(); ++q) {
+            doubts[q].drop_below(own[q].threshold());
+            settle(own[q], questions_[q], doubts[q]);
+          }
         },
         int(threads), 1);
     for (std::size_t q = 0; q < questions_.size(); ++q) {
@@ -157,7 +160,6 @@ class Scan {
 
   // Scores what was doubtful by all its bits; while STRIP rows are, the next come from memory.
   void settle(Candidates& candidates, const Question& question, Doubts& doubts) const {
-    doubts.drop_below(candidates.threshold());
     Remainder halves[2];
     Remainder *now = &halves[0], *next = &halves[1];
     for (std::size_t i = 0; i < doubts.count; i += STRIP) {
