@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HashEmbedder
+from sanitizers import UNDER_ASAN
 
 TRIALS = 60
 
@@ -16,6 +17,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from conftest import HashEmbedder
+from sanitizers import UNDER_ASAN
 import ragtune
 memory = ragtune.Memory(sys.argv[1], embedder=HashEmbedder(8), store=sys.argv[4] or None)
 call = int(sys.argv[3])
@@ -44,9 +46,7 @@ def run_and_kill(folder, first, seconds, store_url):
     return [int(line) for line in lines if line.strip()]
 
 
-@pytest.mark.skipif(
-    "RAGTUNE_ASAN" in __import__("os").environ, reason="60 starts under ASan: minutes"
-)
+@pytest.mark.skipif(UNDER_ASAN, reason="60 starts under ASan: minutes")
 def test_killed_adds_are_whole_or_absent(tmp_path, store_url, open_memory):
     moments = random.Random(0)
     acknowledged: set[int] = set()

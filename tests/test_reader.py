@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from conftest import HashEmbedder
+from sanitizers import without_asan_as_it_forks_beside_threads
 
 import ragtune
 from ragtune import retrieval
@@ -253,6 +254,7 @@ def test_commits_of_a_child_to_a_sqlite_file_outlive_the_close_of_its_parent(tmp
         assert [chunk.id for chunk in memory.get(["a", "b", "c"])] == ["a", "b", "c"]
 
 
+@without_asan_as_it_forks_beside_threads
 @BY_THREADS
 def test_fork_beside_reading_threads_leaves_the_child_no_held_lock(store):
     store.chunks.add(new("a"))

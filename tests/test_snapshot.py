@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from sanitizers import without_asan_as_it_forks_beside_threads
 
 import ragtune
 
@@ -148,6 +149,7 @@ def test_a_saved_file_is_a_snapshot(tmp_path):
     Soak(check).run(write)
 
 
+@without_asan_as_it_forks_beside_threads
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_a_child_forked_while_another_thread_adds_can_search(kind):
