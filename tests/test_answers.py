@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sanitizers import UNDER_ASAN
 
 from ragtune._core import parse_answer
 
@@ -48,7 +49,8 @@ def test_the_time_is_linear(part):
         return time.perf_counter() - begin
 
     seconds(1 << 14)
-    assert min(seconds(1 << 19) for _ in range(2)) < 1.5  # a square would take minutes
+    most = 15 if UNDER_ASAN else 1.5  # a square would take minutes
+    assert min(seconds(1 << 19) for _ in range(2)) < most
 
 
 def test_a_long_answer_is_cut_and_questions_are_capped():
