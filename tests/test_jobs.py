@@ -31,12 +31,15 @@ def files(memory):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+def ps(*arguments):
+    """What `ps` prints; a sanitizer that this process has loaded first is not for it, too."""
+    own = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return subprocess.run(["ps", *arguments], capture_output=True, text=True, env=own).stdout
+
+
 def children(pid=None):
     """Processes of trainings that were started by this process."""
-    out = subprocess.run(
-        ["ps", "-eo", "pid,ppid,stat,args"], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 3) for line in out.splitlines()[1:]]
+    rows = [line.split(None, 3) for line in ps("-eo", "pid,ppid,stat,args").splitlines()[1:]]
     return [
         int(row[0])
         for row in rows
@@ -382,8 +385,8 @@ def test_the_child_of_a_killed_worker_ends_by_itself(memory, store_url):
     worker.wait()
 
     def is_gone():
-        state = subprocess.run(["ps", "-o", "stat=", "-p", str(child)], capture_output=True)
-        return not state.stdout.strip() or state.stdout.startswith(b"Z")
+        state = ps("-o", "stat=", "-p", str(child))
+        return not state.strip() or state.startswith("Z")
 
     until(is_gone, 5)
 
