@@ -34,7 +34,7 @@ from ragtune.legs import Legs, Sources
 from ragtune.ranking import scores_from_ranks
 from ragtune.training_data import TrainingData
 
-SHIFTS = (0.0, -1.0, -2.0, -3.0)  # of the trust in stored questions, in log odds
+SHIFTS = (0.0, -1.0, -2.0, -3.0, -4.0, -5.0)  # of the trust in stored questions, in log odds
 TOLERANCE = 0.0025  # nDCG@10 that unseen documents may lose to a simpler step: noise
 LADDER = 2 + len(SHIFTS)
 
