@@ -17,7 +17,6 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from conftest import HashEmbedder
-from sanitizers import UNDER_ASAN
 import ragtune
 memory = ragtune.Memory(sys.argv[1], embedder=HashEmbedder(8), store=sys.argv[4] or None)
 call = int(sys.argv[3])
