@@ -9,8 +9,8 @@ namespace {
 constexpr float LEVELS = 127;
 constexpr float TINY = 1e-36f;  // below, 1 / scale overflows: the codes stay zero
 
-// Nearest integer without a call; |x| <= 127.
-int rounded(float x) { return int(x + 128.5f) - 128; }
+// Nearest integer in [-127, 127] without a call; -127 of what is not a number, as a file may say.
+int rounded(float x) { return int(std::min(std::max(-LEVELS, x), LEVELS) + 128.5f) - 128; }
 
 float largest(const float* x, std::size_t d) {
   float most = 0;

@@ -2,6 +2,7 @@
 // ids are indexed anew.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -169,6 +170,8 @@ About read_about(const Reader& reader) {
 void read_rows(const Reader& reader, const About& about, Rows& rows) {
   const auto n = std::size_t(about.rows);
   const auto mean = reader.read<float>("mean", 1, std::size_t(about.d));
+  reader.expect(std::ranges::all_of(mean, [](float x) { return std::isfinite(x); }),
+                "a mean that is no number");
   rows.encoder.set_mean({mean.begin(), mean.end()});
   const auto bounds = reader.read<double>("bounds", 1, 2);
   rows.longest_centred = bounds[0];

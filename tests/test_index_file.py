@@ -163,6 +163,16 @@ def test_a_newer_format_is_refused_with_both_numbers(path):
         ragtune.Index.load(path)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_mean_that_is_no_number_is_refused(path, value):
+    built(n=5).save(path)
+    arrays = _core.read_artifact(str(path))
+    arrays["mean"][0, 1] = value
+    _core.write_artifact(str(path), arrays)
+    with pytest.raises(CorruptFileError, match="a mean that is no number"):
+        ragtune.Index.load(path)
+
+
 def test_saving_into_no_directory_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match=r"none/index.*No such file"):
         built(n=3).save(tmp_path / "none" / "index")
