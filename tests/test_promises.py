@@ -9,7 +9,7 @@ from ragtune import judged_table
 from ragtune.folds import document_folds, query_folds
 from ragtune.fusion import softmax
 from ragtune.judged_table import Judging, tabulate
-from ragtune.stacking import climb
+from ragtune.stacking import LADDER, climb
 from ragtune.training_data import sources_of, training_data
 
 
@@ -138,7 +138,7 @@ def out_of_fold_table(seed):
 
 def out_of_fold(table):
     """nDCG@10 of each question under every step of the ladder, (steps, questions)."""
-    scores = np.zeros((6, *table.examples.legs.rows.shape), dtype=np.float32)
+    scores = np.zeros((LADDER, *table.examples.legs.rows.shape), dtype=np.float32)
     for f in np.unique(table.fold):
         inside = table.fold == f
         steps = climb(table, ~np.isin(table.queries, table.queries[inside]))
