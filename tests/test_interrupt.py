@@ -6,12 +6,15 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from conftest import HashEmbedder
 
-from ragtune.types import Pair
+from ragtune.store import Store, database
+from ragtune.store.chunks import NewChunk
+from ragtune.types import Pair, StoreLockedError
 
 CHILD = """
 import signal, sys, threading, time
@@ -61,3 +64,64 @@ def test_an_interrupt_ends_a_training_within_a_second(folder, strategy, open_mem
         assert {run["status"] for run in memory.store.runs.list()} == {"cancelled"}
         assert not memory.store.models.promoted()
         assert not list((folder / "models").glob("*"))
+
+
+@pytest.fixture
+def url(tmp_path, store_url):
+    return store_url or f"sqlite:///{tmp_path / 'store.db'}"
+
+
+def chunk(name):
+    return NewChunk(name, "a text", {}, name, bytes(16))
+
+
+def interrupt_after(dialect, number, monkeypatch):
+    """Raise an interrupt as soon as the driver is through with the statement of that number."""
+    left = [number]
+
+    def cut(call):
+        def called(*arguments):
+            found = call(*arguments)
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return found
+
+        return called
+
+    for name in ("do_execute", "do_executemany", "do_commit"):
+        monkeypatch.setattr(dialect, name, cut(getattr(dialect, name)))
+
+
+def test_a_write_that_was_interrupted_holds_no_lock(url, monkeypatch):
+    monkeypatch.setattr(database, "LOCK_TIMEOUT_S", 0.2)
+    with closing(Store(url)) as store, closing(Store(url)) as other:
+        number, kept = 0, []  # a traceback keeps what its frames have, as notebooks do
+        while True:
+            number += 1
+            name = str(number)
+            with monkeypatch.context() as patch:
+                interrupt_after(store._database._engine.dialect, number, patch)
+                try:
+                    store.chunks.add([chunk(name)])
+                except KeyboardInterrupt as error:
+                    kept.append(error)
+                else:
+                    break
+            for table in (other.chunks, store.chunks):
+                table.add([chunk(f"after {name}")])
+    assert len(kept) > 5
+
+
+def test_a_lock_is_told_of_also_by_who_was_interrupted_before(url, monkeypatch):
+    monkeypatch.setattr(database, "LOCK_TIMEOUT_S", 0.2)
+    with (
+        closing(Store(url)) as store,
+        closing(Store(url)) as other,
+        other._database.writing(),
+    ):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            with pytest.raises(StoreLockedError):
+                store.chunks.add([chunk("1")])

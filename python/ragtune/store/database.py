@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,14 +136,39 @@ class Database:
 
     @contextmanager
     def _transaction(self, lock: str | None) -> Iterator[Connection]:
+        self._roll_back()
         engine = self._engine.execution_options(ragtune_write=True)
-        with _clear_errors(), engine.begin() as connection:
+        with _clear_errors(), engine.connect() as connection, self._ended(connection):
             if not self.is_sqlite:  # whose BEGIN IMMEDIATE is the lock
                 wait_ms = int(LOCK_TIMEOUT_S * 1000)
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
                 if lock is not None:
                     connection.exec_driver_sql(lock)
             yield connection
+
+    @contextmanager
+    def _ended(self, connection: Connection) -> Iterator[None]:
+        """A transaction that is over when this is left, even if an interrupt fell into its begin.
+
+        The lock would else be held for as long as the interrupt's traceback is, whose frames have
+        the connection; notebooks keep the last one.
+        """
+        self._held.writer = connection.connection.driver_connection
+        try:
+            with connection.begin():
+                yield
+        except BaseException:
+            self._roll_back()
+            raise
+        self._held.writer = None
+
+    def _roll_back(self) -> None:
+        """End what this thread began to write and did not end: transactions do not nest."""
+        writer: Any = getattr(self._held, "writer", None)
+        if writer is not None:
+            with suppress(self._engine.dialect.loaded_dbapi.Error):  # it was closed already
+                writer.rollback()
+            self._held.writer = None
 
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""
@@ -187,6 +213,11 @@ def _tune_sqlite(engine: sa.Engine) -> None:
         for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
+    @event.listens_for(engine, "invalidate")
+    def roll_back(connection: Any, _record: Any, _error: Any) -> None:
+        """Before it is closed, which ends no transaction as long as a frame has its cursor."""
+        connection.rollback()
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("ragtune_write")
@@ -208,25 +239,35 @@ def _turn_to_log(connection: Any) -> None:
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
+    handled = sys.exc_info()[1]
     try:
         yield
-    except OperationalError as error:
-        _raise_interrupt(error.orig)
-        if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", "") == _LOCK_TIMEOUT:
+    except Exception as error:
+        interrupt = _interrupt(error, handled)
+        if interrupt is not None:
+            raise interrupt from None
+        if isinstance(error, OperationalError) and _is_locked(error.orig):
             raise lock_error() from error
-        raise
-    except DataError as error:
-        if "NUL" in str(error.orig):
+        if isinstance(error, DataError) and "NUL" in str(error.orig):
             raise ValueError("text: expected none with NUL (PostgreSQL holds no such)") from None
         raise
 
 
-def _raise_interrupt(error: BaseException | None) -> None:
-    """Raise the interrupt that an error stands for: psycopg fails to end what was cut short."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            raise error from None
-        error = error.__context__
+def _interrupt(error: Exception, handled: BaseException | None) -> BaseException | None:
+    """The interrupt that an error stands for, if any: libraries fail to end what was cut short.
+
+    One that the caller was handling already is another.
+    """
+    found: BaseException | None = error
+    while found is not None and found is not handled:
+        if isinstance(found, (KeyboardInterrupt, SystemExit)):
+            return found
+        found = found.__context__
+    return None
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    return "locked" in str(error) or getattr(error, "sqlstate", "") == _LOCK_TIMEOUT
 
 
 def lock_error() -> StoreLockedError:
