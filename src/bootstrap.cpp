@@ -15,50 +15,68 @@ namespace {
 // Sums and counts of each group in each stratum: all that a resample needs.
 class GroupTable {
  public:
-  explicit GroupTable(const PairedDifferences& data) : weights_(data.weights) {
+  struct Cell {
+    double sum = 0, count = 0;
+  };
+
+  explicit GroupTable(const PairedDifferences& data)
+      : weights_(data.weights), totals_(data.weights.size()) {
     for (std::int32_t group : data.groups) groups_ = std::max(groups_, std::size_t(group) + 1);
-    sums_.assign(groups_ * strata(), 0.0);
-    counts_ = sums_;
+    cells_.resize(groups_ * strata());
     for (std::size_t i = 0; i < data.differences.size(); ++i) {
-      const std::size_t cell = std::size_t(data.groups[i]) * strata() + std::size_t(data.strata[i]);
-      sums_[cell] += data.differences[i];
-      counts_[cell] += 1;
+      const auto group = std::size_t(data.groups[i]), stratum = std::size_t(data.strata[i]);
+      for (Cell* cell : {&cells_[group * strata() + stratum], &totals_[stratum]}) {
+        cell->sum += data.differences[i];
+        cell->count += 1;
+      }
     }
   }
 
   std::size_t groups() const { return groups_; }
 
-  // factor(group) -> {how often it is drawn, with which sign}
-  template <class Factor>
-  double statistic(Factor factor) const {
-    std::vector<double> sums(strata(), 0.0), counts(strata(), 0.0);
+  double observed() const { return statistic(totals_); }
+
+  // Of as many groups as there are, each drawn from all of them.
+  double resampled(Stream random) const {
+    std::vector<Cell> totals(strata());
     for (std::size_t g = 0; g < groups_; ++g) {
-      const auto [times, sign] = factor(g);
-      if (times == 0) continue;
-      for (std::size_t s = 0; s < strata(); ++s) {
-        sums[s] += times * sign * sums_[g * strata() + s];
-        counts[s] += times * counts_[g * strata() + s];
+      const Cell* drawn = cells_.data() + random.below(groups_) * strata();
+      for (Cell& total : totals) {
+        total.sum += drawn->sum;
+        total.count += (drawn++)->count;
       }
     }
-    double total = 0, weight = 0;
-    for (std::size_t s = 0; s < strata(); ++s) {
-      if (counts[s] == 0) continue;
-      total += weights_[s] * sums[s] / counts[s];
-      weight += weights_[s];
-    }
-    return weight > 0 ? total / weight : 0.0;
+    return statistic(totals);
   }
 
-  double observed() const {
-    return statistic([](std::size_t) { return std::pair(1.0, 1.0); });
+  // Of all groups, each with a sign that is drawn.
+  double with_random_signs(Stream random) const {
+    std::vector<Cell> totals = totals_;
+    for (Cell& total : totals) total.sum = 0;
+    const Cell* cell = cells_.data();
+    for (std::size_t g = 0; g < groups_; ++g) {
+      const double sign = 2.0 * double(random.next() >> 63) - 1.0;  // a branch would be guessed
+      for (Cell& total : totals) total.sum += sign * (cell++)->sum;
+    }
+    return statistic(totals);
   }
 
  private:
   std::size_t strata() const { return weights_.size(); }
 
+  double statistic(const std::vector<Cell>& totals) const {
+    double total = 0, weight = 0;
+    for (std::size_t s = 0; s < strata(); ++s) {
+      if (totals[s].count == 0) continue;
+      total += weights_[s] * totals[s].sum / totals[s].count;
+      weight += weights_[s];
+    }
+    return weight > 0 ? total / weight : 0.0;
+  }
+
   std::span<const double> weights_;
   std::size_t groups_ = 0;
-  std::vector<double> sums_, counts_;
+  std::vector<Cell> cells_, totals_;  // (groups, strata) and (strata,)
 };
 
 void check(const PairedDifferences& data, int resamples) {
@@ -101,11 +119,7 @@ Interval bootstrap_interval(const PairedDifferences& data, int resamples, double
   parallel_for(
       resamples,
       [&](std::ptrdiff_t b) {
-        Stream random(seed, std::uint64_t(b));
-        std::vector<double> times(table.groups(), 0.0);
-        for (std::size_t g = 0; g < table.groups(); ++g) ++times[random.below(table.groups())];
-        statistics[std::size_t(b)] =
-            table.statistic([&](std::size_t g) { return std::pair(times[g], 1.0); });
+        statistics[std::size_t(b)] = table.resampled(Stream(seed, std::uint64_t(b)));
       },
       num_threads);
   std::ranges::sort(statistics);
@@ -122,9 +136,7 @@ double randomization_test(const PairedDifferences& data, int resamples, std::uin
   parallel_for(
       resamples,
       [&](std::ptrdiff_t b) {
-        Stream random(seed, std::uint64_t(b));
-        const double statistic = table.statistic(
-            [&](std::size_t) { return std::pair(1.0, random.next() >> 63 ? 1.0 : -1.0); });
+        const double statistic = table.with_random_signs(Stream(seed, std::uint64_t(b)));
         extreme[std::size_t(b)] = std::abs(statistic) >= observed;
       },
       num_threads);
