@@ -47,7 +47,7 @@ class QueryBlock {
         m_(adapted.rows() / queries.rows()),
         packed_(view(stacked(queries, adapted))),
         scorer_(packed_) {
-    for (std::ptrdiff_t q = 0; q < size_; ++q) judged_.push_back(judged_scores(q));
+    score_judged();
   }
 
   // Adds to each rank the documents that stand above; ranks as relevant_ranks returns them.
@@ -80,18 +80,32 @@ class QueryBlock {
 
   std::int64_t begin_of(std::ptrdiff_t q) const { return qrels_.offsets[std::size_t(first_ + q)]; }
 
-  // Scores of one query's judged documents, frozen and under each adapter: (m + 1, judged).
+  // Scores of each query's judged documents, frozen and under each adapter: (m + 1, judged).
   // They come out of the same scorer as all others, so that a tie is a tie to the bit.
-  RowMajor<float> judged_scores(std::ptrdiff_t q) {
-    const std::int64_t begin = begin_of(q);
-    RowMajor<float> out(m_ + 1, begin_of(q + 1) - begin);
-    for (std::ptrdiff_t r = 0; r < out.cols(); ++r) {
-      const float* document = corpus_.data() + qrels_.ids[std::size_t(begin + r)] * corpus_.cols();
-      const float* scores = scorer_.score(&document, 1);
-      for (std::ptrdiff_t i = 0; i <= m_; ++i)
-        out(i, r) = scores[(i * size_ + q) * std::ptrdiff_t(scorer_.block())];
+  void score_judged() {
+    struct Pair {
+      std::ptrdiff_t q, r;
+    };
+    std::vector<Pair> pairs;
+    std::vector<const float*> documents;
+    for (std::ptrdiff_t q = 0; q < size_; ++q) {
+      const std::int64_t begin = begin_of(q), end = begin_of(q + 1);
+      judged_.emplace_back(m_ + 1, end - begin);
+      for (std::int64_t at = begin; at < end; ++at) {
+        pairs.push_back({q, at - begin});
+        documents.push_back(corpus_.data() + qrels_.ids[std::size_t(at)] * corpus_.cols());
+      }
     }
-    return out;
+    const std::size_t block = scorer_.block();
+    for (std::size_t first = 0; first < pairs.size(); first += block) {
+      const std::size_t count = std::min(block, pairs.size() - first);
+      const float* scores = scorer_.score(documents.data() + first, count);
+      for (std::size_t j = 0; j < count; ++j) {
+        const auto [q, r] = pairs[first + j];
+        for (std::ptrdiff_t i = 0; i <= m_; ++i)
+          judged_[std::size_t(q)](i, r) = scores[std::size_t(i * size_ + q) * block + j];
+      }
+    }
   }
 
   void count_above(std::vector<std::int32_t>& ranks, const float* scores, Place at) const {
@@ -121,7 +135,7 @@ class QueryBlock {
   std::ptrdiff_t first_, size_, m_;
   PackedQueries packed_;
   TileScorer scorer_;
-  std::vector<RowMajor<float>> judged_;
+  std::vector<RowMajor<float>> judged_;  // by query
 };
 
 constexpr std::ptrdiff_t QUERIES = 48;  // per block

@@ -13,6 +13,8 @@ namespace {
 // Steps packed at a time: nr documents of this depth stay in the first cache.
 constexpr std::size_t DEPTH = 512;
 constexpr std::size_t MAX_BLOCK = 32;
+// Steps of all documents that are packed before the next: a line of each, which the cache keeps.
+constexpr std::size_t STRIP = 16;
 
 std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
@@ -60,10 +62,13 @@ void TileScorer::pack(const float* const* documents, std::size_t count, std::siz
                       std::size_t length) {
   const std::size_t nr = kernels_.nr;
   if (count < nr) std::fill_n(documents_.begin(), nr * length, 0.0f);
-  for (std::size_t j = 0; j < count; ++j) {
-    const float* from = documents[j] + depth;
-    float* to = documents_.data() + j;
-    for (std::size_t p = 0; p < length; ++p) to[p * nr] = from[p];
+  for (std::size_t first = 0; first < length; first += STRIP) {
+    const std::size_t last = std::min(first + STRIP, length);
+    for (std::size_t j = 0; j < count; ++j) {
+      const float* from = documents[j] + depth;
+      float* to = documents_.data() + j;
+      for (std::size_t p = first; p < last; ++p) to[p * nr] = from[p];
+    }
   }
 }
 
