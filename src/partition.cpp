@@ -8,6 +8,7 @@
 #include <string>
 
 #include "exponential.hpp"
+#include "packing.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
 
@@ -65,9 +66,11 @@ struct QueryGroups {
         count(rounded_up(std::size_t(queries.rows()), nr) / nr),
         d(std::size_t(queries.cols())),
         data(count * nr * d, 0.0f) {
-    for (std::size_t q = 0; q < std::size_t(queries.rows()); ++q)
-      for (std::size_t p = 0; p < d; ++p)
-        data[q / nr * nr * d + p * nr + q % nr] = queries.data()[q * d + p];
+    const auto nq = std::size_t(queries.rows());
+    for (std::size_t first = 0; first < nq; first += nr)
+      pack_side_by_side(
+          std::min(nr, nq - first), d, nr,
+          [&](std::size_t j) { return queries.data() + (first + j) * d; }, data.data() + first * d);
   }
 
   std::size_t nr, count, d;
@@ -83,12 +86,10 @@ class Block {
   void pack(const float* documents, std::size_t count) {
     padded_ = rounded_up(count, mr_);
     if (padded_ > count) std::fill(rows_.begin(), rows_.end(), 0.0f);
-    for (std::size_t first = 0; first < count; first += mr_) {
-      const std::size_t rows = std::min(mr_, count - first);
-      float* to = rows_.data() + first * d_;
-      for (std::size_t p = 0; p < d_; ++p, to += mr_)
-        for (std::size_t i = 0; i < rows; ++i) to[i] = documents[(first + i) * d_ + p];
-    }
+    for (std::size_t first = 0; first < count; first += mr_)
+      pack_side_by_side(
+          std::min(mr_, count - first), d_, mr_,
+          [&](std::size_t i) { return documents + (first + i) * d_; }, rows_.data() + first * d_);
     for (std::size_t first = 0; first < d_; first += mr_) {
       const std::size_t width = std::min(mr_, d_ - first);
       float* to = columns_.data() + first * BLOCK;
@@ -146,28 +147,37 @@ class Lane {
     }
   }
 
-  // Adds what the part after this one found.
-  void absorb(const Lane& next, std::size_t q, Best& best) {
-    const float top = std::max(peak_[q], next.peak_[q]);
-    const float mine = exponential((peak_[q] - top) * inverse_);
-    const float theirs = exponential((next.peak_[q] - top) * inverse_);
-    const std::size_t nr = queries_->nr, at = q / nr * nr * columns_ + q % nr;
-    for (std::size_t p = 0; p < queries_->d; ++p)
-      moment_[at + p * nr] = mine * moment_[at + p * nr] + theirs * next.moment_[at + p * nr];
-    mass_[q] = mine * mass_[q] + theirs * next.mass_[q];
-    peak_[q] = top;
-    best.absorb(next.best_[q]);
+  // Adds to a group of queries what the part after this one found.
+  void absorb(Lane& next, std::size_t group) {
+    const std::size_t nr = queries_->nr;
+    std::vector<float> mine(nr), theirs(nr);
+    for (std::size_t j = 0; j < nr; ++j) {
+      const std::size_t q = group * nr + j;
+      const float top = std::max(peak_[q], next.peak_[q]);
+      mine[j] = exponential((peak_[q] - top) * inverse_);
+      theirs[j] = exponential((next.peak_[q] - top) * inverse_);
+      mass_[q] = mine[j] * mass_[q] + theirs[j] * next.mass_[q];
+      peak_[q] = top;
+      best_[q].absorb(next.best_[q]);
+    }
+    float* sums = moment(group);
+    const float* more = next.moment(group);
+    for (std::size_t p = 0; p < queries_->d; ++p, sums += nr, more += nr)
+      for (std::size_t j = 0; j < nr; ++j) sums[j] = mine[j] * sums[j] + theirs[j] * more[j];
   }
 
-  void write(std::size_t q, Partition& out) const {
-    out.log_mass[q] = std::log(mass_[q]) + double(peak_[q]) * double(inverse_);
-    const std::size_t nr = queries_->nr, at = q / nr * nr * columns_ + q % nr;
-    for (std::size_t p = 0; p < queries_->d; ++p)
-      out.moment(std::ptrdiff_t(q), std::ptrdiff_t(p)) =
-          float(double(moment_[at + p * nr]) / mass_[q]);
+  void write(std::size_t group, Partition& out) {
+    const std::size_t nr = queries_->nr, begin = group * nr;
+    const std::size_t end = std::min(begin + nr, std::size_t(out.moment.rows()));
+    const float* sums = moment(group);
+    for (std::size_t q = begin; q < end; ++q) {
+      out.log_mass[q] = std::log(mass_[q]) + double(peak_[q]) * double(inverse_);
+      out.best[q] = std::move(best_[q]).sorted();
+      float* row = out.moment.row(std::ptrdiff_t(q)).data();
+      for (std::size_t p = 0; p < queries_->d; ++p)
+        row[p] = float(double(sums[p * nr + q - begin]) / mass_[q]);
+    }
   }
-
-  Best& best(std::size_t q) { return best_[q]; }
 
  private:
   float* moment(std::size_t group) { return moment_.data() + group * queries_->nr * columns_; }
@@ -254,7 +264,10 @@ Partition partition(MatrixView corpus, MatrixView queries, double temperature, s
   const QueryGroups groups(queries);
   // A power of two, so that the usual numbers of threads have equal work.
   const std::size_t count = std::bit_floor(std::clamp<std::size_t>(n / MIN_LANE, 1, MAX_LANES));
-  std::vector<Lane> lanes(count, Lane(groups, float(1.0 / temperature), keep));
+  std::vector<Lane> lanes;
+  lanes.reserve(count);
+  for (std::size_t l = 0; l < count; ++l)
+    lanes.emplace_back(groups, float(1.0 / temperature), keep);
   parallel_for(
       std::ptrdiff_t(count),
       [&](std::ptrdiff_t lane) {
@@ -265,14 +278,13 @@ Partition partition(MatrixView corpus, MatrixView queries, double temperature, s
   Partition out{std::vector<double>(nq), RowMajor<float>(queries.rows(), queries.cols()),
                 std::vector<std::vector<ScoredRow>>(nq)};
   parallel_for(
-      std::ptrdiff_t(nq),
-      [&](std::ptrdiff_t query) {
-        const auto q = std::size_t(query);
-        for (std::size_t l = 1; l < count; ++l) lanes[0].absorb(lanes[l], q, lanes[0].best(q));
-        lanes[0].write(q, out);
-        out.best[q] = std::move(lanes[0].best(q)).sorted();
+      std::ptrdiff_t(groups.count),
+      [&](std::ptrdiff_t group) {
+        const auto g = std::size_t(group);
+        for (std::size_t l = 1; l < count; ++l) lanes[0].absorb(lanes[l], g);
+        lanes[0].write(g, out);
       },
-      num_threads, 8);
+      num_threads, 1);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "packing.hpp"
 #include "parallel.hpp"
 
 namespace ragtune {
@@ -13,8 +14,6 @@ namespace {
 // Steps packed at a time: nr documents of this depth stay in the first cache.
 constexpr std::size_t DEPTH = 512;
 constexpr std::size_t MAX_BLOCK = 32;
-// Steps of all documents that are packed before the next: a line of each, which the cache keeps.
-constexpr std::size_t STRIP = 16;
 
 std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
@@ -31,11 +30,11 @@ PackedQueries::PackedQueries(MatrixView queries)
   const std::size_t mr = kernels().mr;
   for (std::size_t depth = 0; depth < dimensions_; depth += DEPTH) {
     const std::size_t length = std::min(DEPTH, dimensions_ - depth);
-    for (std::size_t q = 0; q < rows_; ++q) {
-      const float* from = queries.data() + q * dimensions_ + depth;
-      float* to = data_.data() + depth * padded_ + q / mr * mr * length + q % mr;
-      for (std::size_t p = 0; p < length; ++p) to[p * mr] = from[p];
-    }
+    for (std::size_t q = 0; q < rows_; q += mr)
+      pack_side_by_side(
+          std::min(mr, rows_ - q), length, mr,
+          [&](std::size_t i) { return queries.data() + (q + i) * dimensions_ + depth; },
+          data_.data() + depth * padded_ + q * length);
   }
 }
 
@@ -62,14 +61,8 @@ void TileScorer::pack(const float* const* documents, std::size_t count, std::siz
                       std::size_t length) {
   const std::size_t nr = kernels_.nr;
   if (count < nr) std::fill_n(documents_.begin(), nr * length, 0.0f);
-  for (std::size_t first = 0; first < length; first += STRIP) {
-    const std::size_t last = std::min(first + STRIP, length);
-    for (std::size_t j = 0; j < count; ++j) {
-      const float* from = documents[j] + depth;
-      float* to = documents_.data() + j;
-      for (std::size_t p = first; p < last; ++p) to[p * nr] = from[p];
-    }
-  }
+  pack_side_by_side(
+      count, length, nr, [&](std::size_t j) { return documents[j] + depth; }, documents_.data());
 }
 
 const float* TileScorer::score(const float* const* documents, std::size_t count) {
