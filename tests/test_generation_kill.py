@@ -12,12 +12,14 @@ import zlib
 import pytest
 from chat_server import serving
 from conftest import HashEmbedder
+from sanitizers import UNDER_ASAN
 
 import ragtune
 from ragtune.questions.prompt import Prompt
 
 CHUNKS = int(os.environ.get("RAGTUNE_CHUNKS", "80"))
 KILLS = int(os.environ.get("RAGTUNE_KILLS", "3"))
+TIMEOUT_S = 5.0 if UNDER_ASAN else 1.0  # what is no fault is answered long before
 FAULTS = ["", "", "", "late", "wrong", "429", "500", "cut", "never", ""]
 CHILD = """
 import sys
@@ -26,7 +28,8 @@ from conftest import HashEmbedder
 import ragtune
 from ragtune.questions.generation import Asking
 with ragtune.Memory(sys.argv[1], embedder=HashEmbedder()) as memory:
-    chat = ragtune.OpenAIChat("m", sys.argv[2], "key", timeout_s=1.0, max_retries=1, backoff_s=0.01)
+    limits = {"timeout_s": float(sys.argv[4]), "max_retries": 1, "backoff_s": 0.01}
+    chat = ragtune.OpenAIChat("m", sys.argv[2], "key", **limits)
     memory.questions.generate(chat, Asking(requests_per_second=None, concurrency=8))
 """
 
@@ -48,7 +51,7 @@ class BadServer:
         if fault == "late":
             time.sleep(0.1)
         if fault == "never":
-            time.sleep(1.5)
+            time.sleep(1.5 * TIMEOUT_S)
         if fault in ("429", "500") and self.times[text] % 2:
             return int(fault), {"Retry-After": "0.01"}, '{"error": {"message": "busy"}}'
         return {"wrong": "I'm sorry, I cannot help with that.", "cut": answer[:-4]}.get(
@@ -68,7 +71,7 @@ def filled(path):
 
 def child(path, url):
     here = os.path.dirname(__file__)
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(path), url, here])
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(path), url, here, str(TIMEOUT_S)])
 
 
 def result(path):

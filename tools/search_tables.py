@@ -210,6 +210,7 @@ MADE = {
     for name, make in (
         ("hnsw", hnsw),
         ("hnsw_avx2", partial(hnsw, "hnsw_avx2")),
+        ("hnsw_intel", partial(hnsw, "hnsw_intel")),
         ("hnsw_wide", partial(hnsw, "hnsw_wide")),
         ("search", exact),
         ("growth", growth),
