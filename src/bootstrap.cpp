@@ -32,8 +32,6 @@ class GroupTable {
     }
   }
 
-  std::size_t groups() const { return groups_; }
-
   double observed() const { return statistic(totals_); }
 
   // Of as many groups as there are, each drawn from all of them.

@@ -63,17 +63,19 @@ class Best {
 struct QueryGroups {
   explicit QueryGroups(MatrixView queries)
       : nr(kernels().nr),
-        count(rounded_up(std::size_t(queries.rows()), nr) / nr),
+        nq(std::size_t(queries.rows())),
+        count(rounded_up(nq, nr) / nr),
         d(std::size_t(queries.cols())),
         data(count * nr * d, 0.0f) {
-    const auto nq = std::size_t(queries.rows());
     for (std::size_t first = 0; first < nq; first += nr)
       pack_side_by_side(
           std::min(nr, nq - first), d, nr,
           [&](std::size_t j) { return queries.data() + (first + j) * d; }, data.data() + first * d);
   }
 
-  std::size_t nr, count, d;
+  std::size_t size(std::size_t group) const { return std::min(nr, nq - group * nr); }
+
+  std::size_t nr, nq, count, d;
   std::vector<float> data;
 };
 
@@ -150,8 +152,8 @@ class Lane {
   // Adds to a group of queries what the part after this one found.
   void absorb(Lane& next, std::size_t group) {
     const std::size_t nr = queries_->nr;
-    std::vector<float> mine(nr), theirs(nr);
-    for (std::size_t j = 0; j < nr; ++j) {
+    std::vector<float> mine(nr, 0.0f), theirs(nr, 0.0f);
+    for (std::size_t j = 0; j < queries_->size(group); ++j) {
       const std::size_t q = group * nr + j;
       const float top = std::max(peak_[q], next.peak_[q]);
       mine[j] = exponential((peak_[q] - top) * inverse_);
@@ -167,15 +169,15 @@ class Lane {
   }
 
   void write(std::size_t group, Partition& out) {
-    const std::size_t nr = queries_->nr, begin = group * nr;
-    const std::size_t end = std::min(begin + nr, std::size_t(out.moment.rows()));
+    const std::size_t nr = queries_->nr;
     const float* sums = moment(group);
-    for (std::size_t q = begin; q < end; ++q) {
+    for (std::size_t j = 0; j < queries_->size(group); ++j) {
+      const std::size_t q = group * nr + j;
       out.log_mass[q] = std::log(mass_[q]) + double(peak_[q]) * double(inverse_);
       out.best[q] = std::move(best_[q]).sorted();
       float* row = out.moment.row(std::ptrdiff_t(q)).data();
       for (std::size_t p = 0; p < queries_->d; ++p)
-        row[p] = float(double(sums[p * nr + q - begin]) / mass_[q]);
+        row[p] = float(double(sums[p * nr + j]) / mass_[q]);
     }
   }
 
