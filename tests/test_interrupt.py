@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from conftest import HashEmbedder
+from sqlalchemy import insert, select
 
 from ragtune.store import Store, database
 from ragtune.store.chunks import NewChunk
+from ragtune.store.schema import meta
 from ragtune.types import Pair, StoreLockedError
 
 CHILD = """
@@ -111,6 +113,21 @@ def test_a_write_that_was_interrupted_holds_no_lock(url, monkeypatch):
             for table in (other.chunks, store.chunks):
                 table.add([chunk(f"after {name}")])
     assert len(kept) > 5
+
+
+def test_a_write_that_was_left_behind_ends_for_the_next_and_later_harms_none(url, monkeypatch):
+    monkeypatch.setattr(database, "LOCK_TIMEOUT_S", 0.2)
+    with closing(Store(url)) as store:
+        add = insert(meta).values
+        left = store._database.writing()  # an interrupt fell between its body and its end
+        left.__enter__().execute(add(key="lost", value=1))
+        with store._database.writing() as connection:
+            connection.execute(add(key="kept", value=1))
+            left.gen.close()  # by a garbage collection, whenever that is
+        with store._database.reading() as connection:
+            keys = set(connection.execute(select(meta.c.key)).scalars())
+    assert "kept" in keys
+    assert "lost" not in keys
 
 
 def test_a_lock_is_told_of_also_by_who_was_interrupted_before(url, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,39 +136,30 @@ class Database:
 
     @contextmanager
     def _transaction(self, lock: str | None) -> Iterator[Connection]:
-        self._roll_back()
+        self._close_left_behind()
         engine = self._engine.execution_options(ragtune_write=True)
-        with _clear_errors(), engine.connect() as connection, self._ended(connection):
-            if not self.is_sqlite:  # whose BEGIN IMMEDIATE is the lock
-                wait_ms = int(LOCK_TIMEOUT_S * 1000)
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
-                if lock is not None:
-                    connection.exec_driver_sql(lock)
-            yield connection
+        with _clear_errors(), engine.connect() as connection:
+            self._held.writer = connection
+            with connection.begin():
+                self._lock(connection, lock)
+                yield connection
 
-    @contextmanager
-    def _ended(self, connection: Connection) -> Iterator[None]:
-        """A transaction that is over when this is left, even if an interrupt fell into its begin.
+    def _lock(self, connection: Connection, lock: str | None) -> None:
+        if not self.is_sqlite:  # whose BEGIN IMMEDIATE is the lock
+            wait_ms = int(LOCK_TIMEOUT_S * 1000)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
+            if lock is not None:
+                connection.exec_driver_sql(lock)
+
+    def _close_left_behind(self) -> None:
+        """End what this thread wrote last if an interrupt kept it open: transactions do not nest.
 
         The lock would else be held for as long as the interrupt's traceback is, whose frames have
         the connection; notebooks keep the last one.
         """
-        self._held.writer = connection.connection.driver_connection
-        try:
-            with connection.begin():
-                yield
-        except BaseException:
-            self._roll_back()
-            raise
-        self._held.writer = None
-
-    def _roll_back(self) -> None:
-        """End what this thread began to write and did not end: transactions do not nest."""
-        writer: Any = getattr(self._held, "writer", None)
+        writer: Connection | None = getattr(self._held, "writer", None)
         if writer is not None:
-            with suppress(self._engine.dialect.loaded_dbapi.Error):  # it was closed already
-                writer.rollback()
-            self._held.writer = None
+            writer.close()
 
     def counters(self) -> tuple[int, int]:
         """(change, generation): the first grows with every write, the second with a purge."""
