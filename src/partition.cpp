@@ -67,12 +67,13 @@ struct QueryGroups {
         count(rounded_up(nq, nr) / nr),
         d(std::size_t(queries.cols())),
         data(count * nr * d, 0.0f) {
-    for (std::size_t first = 0; first < nq; first += nr)
+    for (std::size_t g = 0; g < count; ++g)
       pack_side_by_side(
-          std::min(nr, nq - first), d, nr,
-          [&](std::size_t j) { return queries.data() + (first + j) * d; }, data.data() + first * d);
+          size(g), d, nr, [&](std::size_t j) { return queries.data() + (g * nr + j) * d; },
+          data.data() + g * nr * d);
   }
 
+  // Queries in a group; the rest of it is padding.
   std::size_t size(std::size_t group) const { return std::min(nr, nq - group * nr); }
 
   std::size_t nr, nq, count, d;
