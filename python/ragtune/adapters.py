@@ -13,6 +13,7 @@ from ragtune import _core, crossfit, gate, strategies
 from ragtune.arrays import unit_rows
 from ragtune.calibration import Calibration
 from ragtune.crossfit import Outcome, honest_choice, ranks_of
+from ragtune.folds import Fold
 from ragtune.judged_table import Judging
 from ragtune.learners import Learner, Tried
 from ragtune.lesson import Lesson, kernel_of
@@ -26,14 +27,17 @@ RANKED = 10  # chunks of each held-out question that chances are drawn from
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """The chosen query adapter, its report, and its out-of-fold vectors."""
+    """The chosen query adapter, its report, and its out-of-fold vectors.
+
+    `shuffled` are the vectors of both slices (judged, d) under adapters that learned from answers
+    dealt anew.
+    """
 
     adapter: Any
     report: Report
     seen: Judging
     unseen: Judging
-    learners: Sequence[Learner]
-    choices: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]
+    shuffled: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]
 
     def lesson(self, data: TrainingData) -> Lesson | None:
         """What the adapter was taught, if it is one that can tell."""
@@ -65,19 +69,16 @@ class Adapters:
             weights.append(np.full(found[0].size, max(weight, 1e-6) / len(part.queries)))
         return Calibration.fitted(*(np.concatenate(own) for own in (scores, relevant, weights)))
 
-    def controls(self, data: TrainingData, seed: int) -> list[tuple[Judging, list[TrainingData]]]:
+    def controls(self, data: TrainingData) -> list[tuple[Judging, list[TrainingData]]]:
         """Both slices under adapters that learned from shuffled answers, and those answers.
 
         Which chunks have questions at all is knowledge, too; see `_control_vectors`.
         """
         out = []
-        for part, choice in zip((self.seen, self.unseen), self.choices, strict=True):
-            random = np.random.default_rng(seed)
-            dealt = [data.only(fold.train).dealt_anew(random) for fold in part.folds]
-            vectors = part.adapted
-            if vectors is not None and choice is not None:
-                vectors = _control_vectors(data, self.learners, part, choice, dealt)
-            out.append((replace(part, adapted=vectors), dealt))
+        for part, vectors in zip((self.seen, self.unseen), self.shuffled, strict=True):
+            own = part.adapted if part.adapted is None or vectors is None else vectors
+            dealt = _dealt(data, part.folds, self.report.seed)
+            out.append((replace(part, adapted=own), dealt))
         return out
 
     @classmethod
@@ -85,7 +86,7 @@ class Adapters:
         """Judge the honest choice among what was tried, and train the best on everything."""
         learners, (seen, unseen) = tried.learners, tried.slices
         choices = _choices(seen, unseen, coverage)
-        judged, control = zip(
+        judged, control, shuffled = zip(
             *(
                 _judged(data, learners, outcome, choice, seed)
                 for outcome, choice in zip((seen, unseen), choices, strict=True)
@@ -114,8 +115,7 @@ class Adapters:
             report,
             _judging(data, seen, choices[0], used),
             _judging(data, unseen, choices[1], used),
-            learners,
-            (choices[0], choices[1]),
+            shuffled,
         )
 
 
@@ -146,23 +146,31 @@ def _judged(
     outcome: Outcome | None,
     choice: NDArray[np.int64] | None,
     seed: int,
-) -> tuple[Judged | None, Judged | None]:
-    """The learned adapter against the frozen embeddings, and against its negative control."""
+) -> tuple[Judged | None, Judged | None, NDArray[np.float32] | None]:
+    """The learned adapter against the frozen embeddings and against its negative control.
+
+    Also the vectors of that control.
+    """
     if outcome is None or choice is None:
-        return None, None
+        return None, None, None
     after = outcome.scores(choice)
-    random = np.random.default_rng(seed)
-    dealt = [data.only(fold.train).dealt_anew(random) for fold in outcome.folds]
+    dealt = _dealt(data, outcome.folds, seed)
     vectors = _control_vectors(data, learners, outcome, choice, dealt)
     control = ranks_of(data, outcome, vectors)
     who = data.query_groups[outcome.queries], outcome.queries
-    return Judged(outcome.scores(), after, *who), Judged(control, after, *who)
+    return Judged(outcome.scores(), after, *who), Judged(control, after, *who), vectors
+
+
+def _dealt(data: TrainingData, folds: Sequence[Fold], seed: int) -> list[TrainingData]:
+    """What each fold trains on, with answers dealt anew."""
+    random = np.random.default_rng(seed)
+    return [data.only(fold.train).dealt_anew(random) for fold in folds]
 
 
 def _control_vectors(
     data: TrainingData,
     learners: Sequence[Learner],
-    part: Outcome | Judging,
+    part: Outcome,
     choice: NDArray[np.int64],
     dealt: Sequence[TrainingData],
 ) -> NDArray[np.float32]:

@@ -82,7 +82,7 @@ def fusion_report(
     verdict = gate.judge(slices[2], slices[1], None, beside)
     control = None
     if verdict.decision == "promote":  # else it could not change the verdict
-        shuffled = control_scores(data, sources, (table, stacked), adapters.controls(data, seed))
+        shuffled = control_scores(data, sources, (table, stacked), adapters.controls(data))
         control = compare(
             *_sides(data, table, shuffled, stacked.after), coverage=coverage, seed=seed
         )[2]
