@@ -11,6 +11,7 @@ NEEDS_DATA = {
     "bench_embed.py",
     "bench_extractive.py",
     "bench_jsonl.py",
+    "bench_sentences.py",
     "bench_tuning.py",
 }
 

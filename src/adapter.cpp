@@ -68,9 +68,11 @@ Adapter Adapter::kernel(const NamedMatrices& matrices) {
   out.sharpness_ = required(matrices, "sharpness", 1, 1)(0, 0);
   if (!(out.sharpness_ > 0))
     throw std::invalid_argument("sharpness: expected > 0, got " + std::to_string(out.sharpness_));
-  if (matrices.size() != 3)
+  const bool over = matrices.contains("m");
+  if (over) out.under_ = required(matrices, "m", out.d_, out.d_).transpose();
+  if (matrices.size() != (over ? 4 : 3))
     throw std::invalid_argument(
-        "matrices: expected centres, shifts and sharpness for a kernel adapter, got " +
+        "matrices: expected centres, shifts, sharpness and perhaps m for a kernel adapter, got " +
         std::to_string(matrices.size()));
   return out;
 }
@@ -98,10 +100,13 @@ NamedMatrices Adapter::matrices() const {
     m.diagonal().array() -= 1.0f;
     return {{"m", m}};
   }
-  if (kind_ == Kind::kernel)
-    return {{"centres", inner_},
-            {"shifts", columns_.transpose()},
-            {"sharpness", RowMajor<float>::Constant(1, 1, sharpness_)}};
+  if (kind_ == Kind::kernel) {
+    NamedMatrices out{{"centres", inner_},
+                      {"shifts", columns_.transpose()},
+                      {"sharpness", RowMajor<float>::Constant(1, 1, sharpness_)}};
+    if (under_.size()) out["m"] = under_.transpose();
+    return out;
+  }
   NamedMatrices out{{"a", inner_.transpose()}, {"b", columns_.transpose()}};
   if (kind_ == Kind::mlp) out["bias"] = bias_;
   return out;
@@ -112,6 +117,7 @@ Adapter Adapter::shrunk(float alpha) const {
     throw std::invalid_argument("alpha: expected a finite number, got " + std::to_string(alpha));
   Adapter out = *this;
   out.columns_ *= alpha;
+  out.under_ *= alpha;
   if (!is_identity() && kind_ == Kind::linear) out.columns_.diagonal().array() += 1.0f - alpha;
   return out;
 }
@@ -139,6 +145,7 @@ RowMajor<float> Adapter::moved(MatrixView queries, int num_threads) const {
   normalize_rows(unit);
   RowMajor<float> out =
       times_columns(view(hidden(view(unit), num_threads)), columns_, num_threads) + unit;
+  if (under_.size()) out += times_columns(view(unit), under_, num_threads);
   for (std::ptrdiff_t i = 0; i < out.rows(); ++i)
     if (unit.row(i).isZero(0)) out.row(i).setZero();  // it has no direction to be moved in
   return out;

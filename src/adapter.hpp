@@ -2,7 +2,7 @@
 //
 //   d dimensions, width w. With u of residual.hpp, or u = q W for a linear adapter given as
 //   W = I + M, an adapted query is q' = u / |u|; q' = q / |q| for the identity. With w centres C
-//   and shifts B of kernel_ridge.hpp, u is that of q / |q|.
+//   and shifts B of kernel_ridge.hpp, u is that of q / |q|, and q M more if it lies over an M.
 #pragma once
 
 #include "residual.hpp"
@@ -19,7 +19,7 @@ class Adapter {
   static Adapter linear(MatrixView w);
 
   // Any residual, by its matrices; "linear" takes M = W - I, and "kernel" takes "centres" (w, d) of
-  // unit length, "shifts" (w, d) and "sharpness" (1, 1).
+  // unit length, "shifts" (w, d), "sharpness" (1, 1) and, if it lies over one, M as "m" (d, d).
   // Throws std::invalid_argument if a matrix is missing, unknown, not finite or of wrong shape.
   static Adapter residual(const std::string& kind, const NamedMatrices& matrices);
 
@@ -56,6 +56,7 @@ class Adapter {
   RowMajor<float> columns_;  // linear: W (d, d); else B (d, w)
   RowMajor<float> inner_;    // A or C (w, d); empty if linear
   RowMajor<float> bias_;     // (1, w); empty unless mlp
+  RowMajor<float> under_;    // M (d, d) under a kernel; may be empty
   float sharpness_ = 0;      // of a kernel
 };
 

@@ -55,18 +55,21 @@ def some(kind, d=5, width=3):
         "low_rank": {"a": a, "b": b},
         "mlp": {"a": a, "bias": bias, "b": b},
         "kernel": {"centres": centres, "shifts": b, "sharpness": np.full((1, 1), falls)},
-    }[kind]
+    }[kind.removesuffix(" over m")]
+    under = normal(4, d, d) if kind == "kernel over m" else np.zeros((d, d), np.float32)
+    if under.any():
+        matrices = matrices | {"m": under}
 
     def moved(q):
-        if kind == "kernel":
+        if kind.startswith("kernel"):
             q = oracle.unit(q)
-            return q + np.exp(falls * (q @ centres.T - 1)) @ b
+            return q + q @ under + np.exp(falls * (q @ centres.T - 1)) @ b
         return q + (gelu(q @ a + bias) if kind == "mlp" else q @ a) @ b
 
-    return _core.Adapter.residual(kind, matrices), moved
+    return _core.Adapter.residual(kind.split()[0], matrices), moved
 
 
-KINDS = "linear", "low_rank", "mlp", "kernel"
+KINDS = "linear", "low_rank", "mlp", "kernel", "kernel over m"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,8 +86,8 @@ def test_every_kind_does_what_it_says(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_matrices_come_back(kind):
     adapter, _ = some(kind)
-    again = _core.Adapter.residual(kind, adapter.matrices())
-    assert (again.kind, again.dimensions, again.is_identity) == (kind, 5, False)
+    again = _core.Adapter.residual(adapter.kind, adapter.matrices())
+    assert (again.kind, again.dimensions, again.is_identity) == (kind.split()[0], 5, False)
     np.testing.assert_allclose(
         again.moved(normal(9, 7, 5)), adapter.moved(normal(9, 7, 5)), atol=1e-6
     )
@@ -118,7 +121,9 @@ def test_a_kernel_does_not_ask_how_long_a_query_is():
         ({"shifts": np.full((3, 5), np.inf, np.float32)}, "shifts: expected finite values"),
         ({"sharpness": normal(0, 2, 1)}, r"sharpness: expected shape \(1, 1\), got \(2, 1\)"),
         ({"sharpness": np.zeros((1, 1), np.float32)}, "sharpness: expected > 0, got 0"),
-        ({"bias": normal(0, 1, 3)}, "matrices: expected centres, shifts and sharpness"),
+        ({"m": normal(0, 5, 4)}, r"m: expected shape \(5, 5\), got \(5, 4\)"),
+        ({"m": np.full((5, 5), np.nan, np.float32)}, "m: expected finite values"),
+        ({"bias": normal(0, 1, 3)}, "matrices: expected centres, shifts, sharpness and perhaps m"),
     ],
 )
 def test_rejects_kernels(change, message):

@@ -114,7 +114,7 @@ def fit(**change):
         (
             {"hyperparameters": {"lambda": 1}},
             ValueError,
-            "hyperparameters: expected among \\[.alpha., .contrast., .penalty.\\]",
+            "hyperparameters: expected among .*.alpha., .contrast., .penalty.*got \\[.lambda.\\]",
         ),
         ({"hyperparameters": {"penalty": -1}}, ValueError, "'penalty'.*expected numbers above 0"),
         (

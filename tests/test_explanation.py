@@ -11,7 +11,6 @@ import ragtune
 from ragtune import strategies
 from ragtune.adapters import Adapters
 from ragtune.judged_table import Judging
-from ragtune.learners import Learner
 from ragtune.strategies import kernel_ridge
 from ragtune.training_data import training_data
 
@@ -80,28 +79,32 @@ def test_what_cannot_be_explained_is_told(case):
         alone.explain(np.ones(16))
 
 
-@pytest.mark.parametrize("strategy", ["ridge", "kernel_ridge"])
-def test_pairs_add_up_to_what_the_adapter_moved(strategy, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("strategy", "sentences"), [("ridge", 0), ("kernel_ridge", 0), ("kernel_ridge", 2)]
+)
+def test_pairs_add_up_to_what_the_adapter_moved(strategy, sentences, monkeypatch):
     monkeypatch.setattr(kernel_ridge, "CENTRES", 90)
     corpus, queries, qrels = remembered(n=80, nq=120, d=16, near=1.0)
-    data = training_data(corpus, queries, qrels)
+    parts = (np.repeat(corpus, 3, axis=0), np.repeat(np.arange(80), 3)) if sentences else None
+    data = training_data(corpus, queries, qrels, parts=parts)
     own = strategies.load(strategy)
     grid = {"contrast": (0.6,), "penalty": (1.0,), "alpha": (0.75,)}
     if strategy == "kernel_ridge":
-        grid["sharpness"] = (4.0,)
-    learner = Learner(own, {k: v for k, v in grid.items() if k != "alpha"}, grid["alpha"])
+        grid |= {"sharpness": (4.0,), "sentences": (sentences,)}
     report = replace(
         ragtune.fit(corpus, queries, qrels, strategy="identity").report,
         strategy=strategy, hyperparameters={name: value for name, (value,) in grid.items()},
     )  # fmt: skip
     adapter = own.train(data, report.hyperparameters).shrunk(0.75)
     nothing = Judging(np.empty(0, np.int64), np.empty(0, np.int64), [], None)
-    lesson = Adapters(adapter, report, nothing, nothing, [learner], (None, None)).lesson(data)
+    lesson = Adapters(adapter, report, nothing, nothing, (None, None)).lesson(data)
     unit = oracle.unit(queries[3]).astype(np.float32)
     moved = lesson.moved(unit, data.corpus[:5])
     assert moved.shape == (5, 120)
     adapted = lesson.adapted(unit)
-    np.testing.assert_allclose(moved.sum(axis=1), data.corpus[:5] @ (adapted - unit), atol=1e-6)
+    under = np.zeros((16, 16)) if not sentences else adapter.matrices()["m"]
+    beyond = data.corpus[:5] @ (adapted - unit - unit @ under)
+    np.testing.assert_allclose(moved.sum(axis=1), beyond, atol=1e-6)
     np.testing.assert_allclose(adapted, adapter.moved(unit[None])[0], atol=1e-5)
 
 

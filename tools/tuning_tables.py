@@ -146,8 +146,24 @@ def shuffled() -> str:
     return dated(table(head, rows)) if rows else MISSING
 
 
+def sentences() -> str:
+    """nDCG@10 of both products with sentences and without, and what the adapter promised."""
+    result = load("sentences")
+    rows = []
+    for name, own in result["figures"].items():
+        for way, figures in own["ways"].items():
+            product, taught = way.split(", ")
+            told = own["promised"][taught]
+            promised = f"{told['seen']:.1f} / {told['unseen']:.1f}" if "seen" in told else "-"
+            rows.append([name, product, taught, cell(figures | {"verdict": None}),
+                         promised if product == "adapter" else ""])  # fmt: skip
+    head = ["set", "product", "learned from", "nDCG@10", "promised"]
+    return f"{table(head, rows)}\n\n({where(result)})"
+
+
 MADE = {
     "quality": quality,
+    "sentences": sentences,
     "metrics": metrics,
     "promises": promises,
     "few": few,

@@ -69,7 +69,7 @@ class Adapter:
     @staticmethod
     def residual(kind: str, matrices: dict[str, numpy.typing.NDArray[numpy.float32]]) -> Adapter:
         """
-        Of kind linear {m}, low_rank {a, b}, mlp {a, bias, b} or kernel {centres, shifts, sharpness}.
+        Of kind linear {m}, low_rank {a, b}, mlp {a, bias, b} or kernel {centres, shifts, sharpness, and perhaps m}.
         """
     def apply(
         self,

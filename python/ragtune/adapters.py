@@ -47,6 +47,8 @@ class Adapters:
         shifts = targets(data, float(chosen["contrast"])) - data.queries
         penalty, alpha = float(chosen["penalty"]), float(chosen["alpha"])
         kernel = kernel_of(self.adapter)
+        if kernel is not None and kernel.under is not None:  # which was shrunk with the rest
+            shifts -= data.queries @ (kernel.under / np.float32(alpha))
         return Lesson(data.queries, shifts, data.asked, data.query_texts, penalty, alpha, kernel)
 
     def calibration(self, data: TrainingData) -> Calibration | None:

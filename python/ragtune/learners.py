@@ -35,7 +35,7 @@ class Learner:
 def learners_of(
     strategy: str, data: TrainingData, hyperparameters: Mapping[str, Any]
 ) -> list[Learner]:
-    """What `strategy` tries; `auto` gives hyperparameters to ridge, with a kernel and without.
+    """What `strategy` tries; of `auto` ridge and kernel ridge take the hyperparameters they know.
 
     Raises:
         ValueError: A name is unknown, or the strategy does not suit the data.
@@ -48,17 +48,23 @@ def learners_of(
     ]
     plans = {"auto": climbed, "fusion": [], "identity": [], "nudge": []}
     names: list[str] = plans.get(strategy, [strategy])
+    loaded = [strategies.load(name) for name in names]
+    for own in loaded:
+        own.validate(data)
+    takes: list[set[str]] = [
+        {*own.default_hyperparameters(data), "alpha"}
+        if own.name in (names[0], KernelRidge.name)
+        else set()
+        for own in loaded
+    ]
+    known: set[str] = set().union(*takes)
+    if unknown := sorted(set(hyperparameters) - known):
+        expected = f"among {sorted(known)}" if known else "none"
+        raise ValueError(f"hyperparameters: expected {expected} for {strategy}, got {unknown}")
     learners = []
-    for name in names:
-        loaded = strategies.load(name)
-        loaded.validate(data)
-        given = hyperparameters if name in (names[0], KernelRidge.name) else {}
-        grid, alphas = strategies.grid_of(loaded, data, given)
-        learners.append(Learner(loaded, grid, alphas))
-    if not names and hyperparameters:
-        raise ValueError(
-            f"hyperparameters: expected none for {strategy}, got {sorted(hyperparameters)}"
-        )
+    for own, names_of_own in zip(loaded, takes, strict=True):
+        given = {name: value for name, value in hyperparameters.items() if name in names_of_own}
+        learners.append(Learner(own, *strategies.grid_of(own, data, given)))
     return learners
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ NEAR_DUPLICATE = 0.98  # cosine above which two chunks count as one document
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Parts = tuple[ArrayLike, ArrayLike]  # vectors of sentences (p, d), and the row of each (p,)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class TrainingData:
     sorted by query, groups (n,) with one number per document group. `answers` and `negatives`
     (nq, d) are the means of each query's relevant rows, by grade, and of its hard negatives.
     `asked` (nq,) tells which of the caller's queries each is, and `nearest` (nq, k) are the rows
-    that the frozen embeddings find. `query_texts` (nq,) if known.
+    that the frozen embeddings find. `query_texts` (nq,) if known. `parts` are the vectors of
+    sentences (p, d), as they were given, and the row of each (p,).
     """
 
     corpus: Floats
@@ -44,6 +47,12 @@ class TrainingData:
     nearest: Ints
     query_texts: list[str] | None = None
     language: str = "english"
+    parts: tuple[Floats, Ints] | None = None
+
+    @cached_property
+    def memo(self) -> dict[Any, Any]:
+        """What one learner found out about these pairs and another need not find out again."""
+        return {}
 
     @property
     def csr(self) -> tuple[Ints, Ints, Floats]:
@@ -75,11 +84,17 @@ class TrainingData:
         )
 
     def dealt_anew(self, random: np.random.Generator) -> TrainingData:
-        """The same with the answers shuffled among the pairs: what remains teaches nothing."""
-        rows = random.permutation(self.pair_row)
+        """The same with the answers shuffled among the pairs: what remains teaches nothing.
+
+        So are the rows of the sentences, by a generator of their own: the pairs are dealt as they
+        would be without.
+        """
+        rows, parts = random.permutation(self.pair_row), self.parts
+        if parts is not None:
+            parts = parts[0], random.spawn(1)[0].permutation(parts[1])
         pairs = self.pair_query, rows, self.pair_grade
         answers, negatives = _targets(self.corpus, self.nearest, *pairs)
-        return replace(self, pair_row=rows, answers=answers, negatives=negatives)
+        return replace(self, pair_row=rows, answers=answers, negatives=negatives, parts=parts)
 
 
 def training_data(
@@ -88,6 +103,7 @@ def training_data(
     qrels: Sequence[Mapping[int, float]],
     groups: Sequence[Any] | None = None,
     queries: Sequence[str] | None = None,
+    parts: Parts | None = None,
 ) -> TrainingData:
     """Check what the user gave and bring it into the form that learners take.
 
@@ -124,14 +140,24 @@ def training_data(
         asked=kept.astype(np.int64),
         nearest=nearest,
         query_texts=None if texts is None else [texts[q] for q in kept],
+        parts=None if parts is None else _checked(parts, corpus),
     )
 
 
-def sources_of(
-    corpus: Floats,
-    texts: Sequence[str] | None,
-    parts: tuple[ArrayLike, ArrayLike] | None,
-) -> Sources:
+def _checked(parts: Parts, corpus: Floats) -> tuple[Floats, Ints]:
+    """Embeddings (p, d) and rows (p,) of the sentences of a corpus (n, d)."""
+    if len(parts) != 2:
+        raise ValueError(f"parts: expected (embeddings, rows), got {len(parts)} values")
+    n = len(corpus)
+    embeddings = as_matrix(parts[0], "parts[0]", dimension=corpus.shape[1])
+    rows = as_ids(parts[1], "parts[1]", count=len(embeddings))
+    if len(rows) and not 0 <= rows.min() <= rows.max() < n:
+        wrong = rows[(rows < 0) | (rows >= n)][0]
+        raise ValueError(f"parts[1]: expected rows in [0, {n}), got {wrong}")
+    return embeddings, rows
+
+
+def sources_of(corpus: Floats, texts: Sequence[str] | None, parts: Parts | None) -> Sources:
     """The legs of a corpus (n, d) that need no learning.
 
     Raises:
@@ -143,13 +169,7 @@ def sources_of(
         lexical = Lexical()
         lexical.add(np.arange(n, dtype=np.int64), list(strings(texts, "texts", n)))
     if parts is not None:
-        if len(parts) != 2:
-            raise ValueError(f"parts: expected (embeddings, rows), got {len(parts)} values")
-        embeddings = as_matrix(parts[0], "parts[0]", dimension=corpus.shape[1])
-        rows = as_ids(parts[1], "parts[1]", count=len(embeddings))
-        if len(rows) and not 0 <= rows.min() <= rows.max() < n:
-            wrong = rows[(rows < 0) | (rows >= n)][0]
-            raise ValueError(f"parts[1]: expected rows in [0, {n}), got {wrong}")
+        embeddings, rows = _checked(parts, corpus)
         vectors = _core.Parts(corpus.shape[1])
         vectors.add(embeddings, rows)
     return Sources(Matrix(corpus), lexical, vectors)

@@ -60,7 +60,8 @@ def fit(
         strategy: "auto" learns an adapter and the fusion of all legs; "fusion" only the latter;
             "ridge" and the like an adapter alone; "nudge" moves documents; "identity" learns
             nothing.
-        hyperparameters: Of the strategy; a value, or several to choose from.
+        hyperparameters: Of the strategy; a value, or several to choose from. With parts,
+            {"sentences": (0, 6)} lets "auto" also learn from so many of them for each question.
         coverage: Share of traffic that falls on documents with training questions.
         seed: Decides the folds and the resamples.
         learning_curve: Also learn from a quarter and from half of the questions, which takes about
@@ -83,8 +84,8 @@ def fit(
     if progress is not None and not callable(progress):
         raise TypeError(f"progress: expected a callable, got {type(progress).__name__}")
     coverage, seed = as_fraction(coverage, "coverage"), as_count(seed, "seed", least=0)
-    data = training_data(corpus_embeddings, query_embeddings, qrels, groups, queries)
-    sources, given = sources_of(data.corpus, texts, parts), dict(hyperparameters or {})
+    data = training_data(corpus_embeddings, query_embeddings, qrels, groups, queries, parts)
+    sources, given = sources_of(data.corpus, texts, data.parts), dict(hyperparameters or {})
     steps = len(SHARES) + 1 if learning_curve else 1
     model = tune(data, sources, strategy, given, coverage, seed, _share(progress, 0, steps))
     report = replace(model.report, overlap=_overlap(data, texts))

@@ -18,7 +18,7 @@ void bind_adapter(py::module_& m) {
           },
           py::arg("kind"), py::arg("matrices").noconvert(),
           "Of kind linear {m}, low_rank {a, b}, mlp {a, bias, b} or kernel {centres, shifts, "
-          "sharpness}.")
+          "sharpness, and perhaps m}.")
       .def_property_readonly("dimensions", &Adapter::dimensions)
       .def_property_readonly("is_identity", &Adapter::is_identity)
       .def_property_readonly("kind", &Adapter::kind)

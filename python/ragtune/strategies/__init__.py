@@ -31,7 +31,7 @@ OWN: dict[str, Any] = {
     "low_rank": LowRank,
     "mlp": Mlp,
 }
-MAY_BE_0 = ("contrast", "ridge_share")
+MAY_BE_0 = ("contrast", "ridge_share", "sentences")
 PLANS = ("auto", "fusion", "nudge", "identity")  # what `tuning` makes of strategies and legs
 
 Floats = NDArray[np.float32]
@@ -66,15 +66,9 @@ def grid_of(
     """Values to choose from for each hyperparameter, the user's where given; and the alphas.
 
     Raises:
-        ValueError: A name is unknown, or a number is not above 0.
+        ValueError: A number is not above 0.
     """
     grid = dict(strategy.default_hyperparameters(data))
-    known = {*grid, "alpha"}
-    if set(given) - known:
-        unknown = sorted(set(given) - known)
-        raise ValueError(
-            f"hyperparameters: expected among {sorted(known)} for {strategy.name}, got {unknown}"
-        )
     for name, value in given.items():
         grid[name] = _values(name, value, grid.get(name, ALPHAS))
     return grid, grid.pop("alpha", ALPHAS)

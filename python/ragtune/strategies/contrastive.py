@@ -2,6 +2,11 @@
 
 Overtakes ridge where there are many pairs. `ridge_share` mixes in the ridge matrix of a middling
 penalty: the two learners err in different ways, so their mean is often better than either.
+
+`sentences` has it learn from so many sentences of the corpus beside each question, too: each asks
+for its own chunk. What chunks say is known of all of them, also of those that nobody asked about,
+and a few hundred questions do not tell what a matrix would have to know (the inverse cloze task:
+Lee, Chang & Toutanova 2019, arXiv 1906.00300).
 """
 
 from __future__ import annotations
@@ -13,15 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune.arrays import unit_rows
 from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import TrainingData
 from ragtune.types import Cancel, Progress
 
 CORPUS_AT_MOST = 200_000  # rows above which negatives are mined
+AMONG_AT_LEAST = 10_000  # rows that sentences are told apart from, if there are so many
 BESIDE = {"contrast": 0.6, "penalty": 30.0}  # the ridge that is mixed in
+TAUGHT: dict[str, Any] = {
+    "penalty": 0.01, "temperature": 0.05, "learning_rate": 3e-3, "epochs": 5, "batch": 128,
+    "ridge_share": 0.5,
+}  # fmt: skip
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, tuple[Any, ...]]
+Csr = tuple[NDArray[np.int64], NDArray[np.int64], Floats]
 
 
 class Contrastive:
@@ -40,8 +52,9 @@ class Contrastive:
             )
 
     def default_hyperparameters(self, data: TrainingData) -> Values:
-        """Values to choose from."""
+        """Values to choose from; with `sentences` above 0 some 5 `epochs` are enough."""
         return {
+            "sentences": (0,),
             "penalty": (0.03, 0.1),
             "temperature": (0.05,),
             "learning_rate": (3e-3,),
@@ -60,16 +73,8 @@ class Contrastive:
         """The adapter of one setting."""
         given = dict(hyperparameters)
         share = given.pop("ridge_share", 0.0)
-        result = _core.train_contrastive(
-            data.corpus,
-            data.queries,
-            *data.csr,
-            kind=self.kind,
-            negatives="corpus" if len(data.corpus) <= CORPUS_AT_MOST else "mined",
-            progress=_stopping(progress, cancel),
-            **given,
-        )
-        adapter = _core.Adapter.residual(self.kind, result["matrices"])
+        matrices = _trained(data, self.kind, given, _stopping(progress, cancel))
+        adapter = _core.Adapter.residual(self.kind, matrices)
         if not share:
             return adapter
         beside = Ridge().train(data, BESIDE).matrix()
@@ -87,6 +92,65 @@ class Contrastive:
             own = queries @ self.train(data, setting).matrix()
             blocks += [share * beside + (1 - share) * own for share in grid["ridge_share"]]
         return np.stack(blocks).astype(np.float32)
+
+
+def taught(data: TrainingData, sentences: int) -> Floats:
+    """The matrix (d, d) of `TAUGHT`, learned once from the same pairs."""
+    if sentences not in data.memo:
+        setting = TAUGHT | {"sentences": sentences}
+        data.memo[sentences] = Contrastive().train(data, setting).matrix()
+    return np.asarray(data.memo[sentences])
+
+
+def _trained(
+    data: TrainingData, kind: str, given: Mapping[str, Any], stop: Any
+) -> dict[str, Floats]:
+    """The matrices of a residual."""
+    setting = dict(given)
+    corpus, queries, pairs = _lessons(data, setting.pop("sentences", 0))
+    negatives = "corpus" if len(corpus) <= CORPUS_AT_MOST else "mined"
+    result = _core.train_contrastive(
+        corpus, queries, *pairs, kind=kind, negatives=negatives, progress=stop, **setting
+    )
+    matrices: dict[str, Floats] = result["matrices"]
+    return matrices
+
+
+def _lessons(data: TrainingData, sentences: int) -> tuple[Floats, Floats, Csr]:
+    """Corpus, questions and pairs to learn from; the corpus is a sample where sentences join in.
+
+    Raises:
+        ValueError: There are no sentences.
+    """
+    if not sentences:
+        return data.corpus, data.queries, data.csr
+    if data.parts is None:
+        raise ValueError(f"hyperparameters['sentences']: expected 0 without parts, got {sentences}")
+    vectors, owners = data.parts
+    order = np.random.default_rng(0).permutation(len(owners))
+    chosen = order[: sentences * len(data.queries)]
+    offsets, rows, grades = data.csr
+    named = np.concatenate([rows, owners[chosen]])
+    kept = _sample(named, len(data.corpus))
+    corpus = data.corpus if len(kept) == len(data.corpus) else data.corpus[kept]
+    ends = offsets[-1] + np.arange(1, len(chosen) + 1)
+    return (
+        np.ascontiguousarray(corpus),
+        np.concatenate([data.queries, unit_rows(vectors[chosen])]),
+        (
+            np.concatenate([offsets, ends]),
+            np.searchsorted(kept, named),
+            np.concatenate([grades, np.ones(len(chosen), np.float32)]),
+        ),
+    )
+
+
+def _sample(named: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Rows that are named and others by chance, rising: `AMONG_AT_LEAST` if there are so many."""
+    own = np.unique(named)
+    rest = np.setdiff1d(np.arange(n), own, assume_unique=True)
+    more = np.random.default_rng(0).permutation(rest)[: max(AMONG_AT_LEAST - len(own), 0)]
+    return np.sort(np.concatenate([own, more]))
 
 
 class LowRank(Contrastive):

@@ -2,17 +2,22 @@
 
 A question is moved as the training questions near it were. Where `ridge` learns one shift for all
 questions, this also learns what single documents are asked; a question near none stays itself.
+
+With `sentences` it learns what questions still lack under the matrix that `contrastive` learns of
+them and of sentences of the corpus: the matrix serves all questions, the kernel those near others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
+from ragtune.strategies.contrastive import taught
 from ragtune.strategies.ridge import targets
 from ragtune.training_data import TrainingData
 from ragtune.types import Cancel, Progress
@@ -38,9 +43,15 @@ class KernelRidge:
         """Values to choose from.
 
         `contrast` is that of `ridge`, `penalty` is lambda, and `sharpness` tells how fast the
-        kernel falls: e^-sharpness at the mean distance of two questions.
+        kernel falls: e^-sharpness at the mean distance of two questions. `sentences` of the corpus
+        teach a matrix below the kernel, so many for each question; 0 is no matrix.
         """
-        return {"contrast": CONTRASTS, "sharpness": SHARPNESSES, "penalty": PENALTIES}
+        return {
+            "sentences": (0,),
+            "contrast": CONTRASTS,
+            "sharpness": SHARPNESSES,
+            "penalty": PENALTIES,
+        }
 
     def train(
         self,
@@ -52,27 +63,46 @@ class KernelRidge:
         """The adapter of one setting."""
         centres = _centres(data)
         sharpness = hyperparameters["sharpness"] / _spread(data)
-        aims = targets(data, hyperparameters["contrast"])
+        under = _under(data, hyperparameters.get("sentences", 0))
+        aims = _aims(data, hyperparameters["contrast"], under)
         shifts = _core.kernel_ridge(
             data.queries, aims, centres, sharpness=sharpness, penalty=hyperparameters["penalty"]
         )
         falls = np.full((1, 1), sharpness, dtype=np.float32)
         matrices = {"centres": centres, "shifts": shifts, "sharpness": falls}
+        if under is not None:
+            matrices["m"] = under
         return _core.Adapter.residual("kernel", matrices)
 
     def adapted(self, data: TrainingData, queries: Floats, grid: Values) -> Floats:
         """Queries (m, d) under every setting of the grid at once, (settings, m, d)."""
         penalties = np.array(grid["penalty"], dtype=np.float64)
         centres, spread = _centres(data), _spread(data)
-        blocks = [
-            _core.kernel_ridge_adapted(
-                data.queries, targets(data, contrast), centres, queries,
-                sharpness=sharpness / spread, penalties=penalties,
-            )
-            for contrast in grid["contrast"]
-            for sharpness in grid["sharpness"]
-        ]  # fmt: skip
-        return np.concatenate(blocks).reshape(-1, *queries.shape)
+        blocks = []
+        for sentences in grid.get("sentences", (0,)):
+            under = _under(data, sentences)
+            beside = 0 if under is None else queries @ under
+            for contrast, sharpness in product(grid["contrast"], grid["sharpness"]):
+                moved = _core.kernel_ridge_adapted(
+                    data.queries, _aims(data, contrast, under), centres, queries,
+                    sharpness=sharpness / spread, penalties=penalties,
+                )  # fmt: skip
+                blocks.append(np.asarray(moved).reshape(-1, *queries.shape) + beside)
+        return np.concatenate(blocks)
+
+
+def _under(data: TrainingData, sentences: int) -> Floats | None:
+    """What the matrix below the kernel adds to a query, (d, d)."""
+    if not sentences:
+        return None
+    matrix = taught(data, sentences)
+    return np.ascontiguousarray(matrix - np.eye(len(matrix), dtype=np.float32))
+
+
+def _aims(data: TrainingData, contrast: float, under: Floats | None) -> Floats:
+    """What is left for the kernel: `targets` less what the matrix below it adds."""
+    aims = targets(data, contrast)
+    return aims if under is None else np.ascontiguousarray(aims - data.queries @ under)
 
 
 def _centres(data: TrainingData) -> Floats:
