@@ -114,9 +114,9 @@ def exact() -> str:
     )
 
 
-def growth() -> str:
+def growth(name: str) -> str:
     """Build, memory and speed at each size."""
-    result = load("growth")
+    result = load(name)
     figures = result["figures"]
     rows = [
         [
@@ -213,7 +213,8 @@ MADE = {
         ("hnsw_intel", partial(hnsw, "hnsw_intel")),
         ("hnsw_wide", partial(hnsw, "hnsw_wide")),
         ("search", exact),
-        ("growth", growth),
+        ("growth", partial(growth, "growth")),
+        ("growth_intel", partial(growth, "growth_intel")),
         ("filter", filtered),
         ("churn", churn),
         ("memory_search", memory_search),
