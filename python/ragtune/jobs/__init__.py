@@ -147,10 +147,10 @@ class Jobs:
         """
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while not (job := self.get(job_id)).has_ended:
-            if end is not None and time.monotonic() > end:
-                raise TimeoutError(f"job {job_id}: still {job.status} after {timeout_s} s")
             if progress and job.progress:
                 progress(job.progress["done"], job.progress["total"])
+            if end is not None and time.monotonic() > end:
+                raise TimeoutError(f"job {job_id}: still {job.status} after {timeout_s} s")
             time.sleep(FOLLOW_S / 4)
         return job
 
