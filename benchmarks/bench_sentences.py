@@ -5,14 +5,12 @@ Learned from the train split of BEIR sets, asked the test split, as bench_tuning
 
 from __future__ import annotations
 
-import argparse
-import os
-from pathlib import Path
 from typing import Any
 
 from bench_tuning import Ways, note
 from common import finish
 from tuning_peers import Set, judged, nearest
+from vectors import arguments
 
 import ragtune
 
@@ -44,11 +42,7 @@ def measured(task: Set) -> dict[str, Any]:
 
 
 def main() -> None:
-    data = os.environ.get("RAGTUNE_DATA")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(data) if data else None)
-    parser.add_argument("--save", action="store_true", help="keep the figures in results/")
-    given = parser.parse_args()
+    given = arguments(__doc__)
     if not given.data:
         raise SystemExit("--data: expected the folder of the data sets")
     figures = {}

@@ -66,8 +66,7 @@ class Set:
 
     def fit(self, chosen: Sequence[int], grades: Grades, seed: int) -> Any:
         """The `auto` of `ragtune.fit` with texts and parts, over the sources made before."""
-        asked = self.vectors(chosen), grades, None, self.texts(chosen)
-        data = training_data(self.corpus, *asked, self.parts)
+        data = training_data(self.corpus, self.vectors(chosen), grades, None, self.texts(chosen))
         return tune(data, self.sources, "auto", {}, COVERAGE, seed, None)
 
 

@@ -22,9 +22,9 @@ def with_part(part: str) -> dict[str, dict]:
     return {name: own[part] for name, own in sets().items() if own.get(part)}
 
 
-def dated(text: str) -> str:
+def dated(text: str, name: str = "tuning") -> str:
     """The table, and where it was measured."""
-    return f"{text}\n\n({where(load('tuning'))})"
+    return f"{text}\n\n({where(load(name))})"
 
 
 def quality() -> str:
@@ -148,17 +148,16 @@ def shuffled() -> str:
 
 def sentences() -> str:
     """nDCG@10 of both products with sentences and without, and what the adapter promised."""
-    result = load("sentences")
     rows = []
-    for name, own in result["figures"].items():
+    for name, own in load("sentences")["figures"].items():
         for way, figures in own["ways"].items():
             product, taught = way.split(", ")
             told = own["promised"][taught]
             promised = f"{told['seen']:.1f} / {told['unseen']:.1f}" if "seen" in told else "-"
-            rows.append([name, product, taught, cell(figures | {"verdict": None}),
-                         promised if product == "adapter" else ""])  # fmt: skip
+            promised = promised if product == "adapter" else ""
+            rows.append([name, product, taught, cell(figures), promised])
     head = ["set", "product", "learned from", "nDCG@10", "promised"]
-    return f"{table(head, rows)}\n\n({where(result)})"
+    return dated(table(head, rows), "sentences")
 
 
 MADE = {

@@ -37,7 +37,7 @@ class Adapters:
     report: Report
     seen: Judging
     unseen: Judging
-    shuffled: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]
+    shuffled: tuple[NDArray[np.float32], NDArray[np.float32]]
 
     def lesson(self, data: TrainingData) -> Lesson | None:
         """What the adapter was taught, if it is one that can tell."""
@@ -78,9 +78,8 @@ class Adapters:
         """
         out = []
         for part, vectors in zip((self.seen, self.unseen), self.shuffled, strict=True):
-            own = part.adapted if part.adapted is None or vectors is None else vectors
-            dealt = _dealt(data, part.folds, self.report.seed)
-            out.append((replace(part, adapted=own), dealt))
+            own = None if part.adapted is None else vectors
+            out.append((replace(part, adapted=own), _dealt(data, part.folds, self.report.seed)))
         return out
 
     @classmethod
@@ -148,13 +147,13 @@ def _judged(
     outcome: Outcome | None,
     choice: NDArray[np.int64] | None,
     seed: int,
-) -> tuple[Judged | None, Judged | None, NDArray[np.float32] | None]:
+) -> tuple[Judged | None, Judged | None, NDArray[np.float32]]:
     """The learned adapter against the frozen embeddings and against its negative control.
 
     Also the vectors of that control.
     """
     if outcome is None or choice is None:
-        return None, None, None
+        return None, None, data.queries[:0]
     after = outcome.scores(choice)
     dealt = _dealt(data, outcome.folds, seed)
     vectors = _control_vectors(data, learners, outcome, choice, dealt)

@@ -48,24 +48,20 @@ def learners_of(
     ]
     plans = {"auto": climbed, "fusion": [], "identity": [], "nudge": []}
     names: list[str] = plans.get(strategy, [strategy])
-    loaded = [strategies.load(name) for name in names]
-    for own in loaded:
+    loaded = {name: strategies.load(name) for name in names}
+    for own in loaded.values():
         own.validate(data)
-    takes: list[set[str]] = [
-        {*own.default_hyperparameters(data), "alpha"}
-        if own.name in (names[0], KernelRidge.name)
-        else set()
-        for own in loaded
-    ]
-    known: set[str] = set().union(*takes)
+    takers = [name for name in names if name in (names[0], KernelRidge.name)]
+    known = {
+        key for name in takers for key in {*loaded[name].default_hyperparameters(data), "alpha"}
+    }
     if unknown := sorted(set(hyperparameters) - known):
         expected = f"among {sorted(known)}" if known else "none"
         raise ValueError(f"hyperparameters: expected {expected} for {strategy}, got {unknown}")
-    learners = []
-    for own, names_of_own in zip(loaded, takes, strict=True):
-        given = {name: value for name, value in hyperparameters.items() if name in names_of_own}
-        learners.append(Learner(own, *strategies.grid_of(own, data, given)))
-    return learners
+    return [
+        Learner(own, *strategies.grid_of(own, data, hyperparameters if name in takers else {}))
+        for name, own in loaded.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

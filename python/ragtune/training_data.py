@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,6 @@ class TrainingData:
     query_texts: list[str] | None = None
     language: str = "english"
     parts: tuple[Floats, Ints] | None = None
-
-    @cached_property
-    def memo(self) -> dict[Any, Any]:
-        """What one learner found out about these pairs and another need not find out again."""
-        return {}
 
     @property
     def csr(self) -> tuple[Ints, Ints, Floats]:
@@ -109,7 +103,7 @@ def training_data(
 
     Raises:
         TypeError: A value is of the wrong type.
-        ValueError: Shapes differ, a row is unknown, or no query has a relevant row.
+        ValueError: Shapes differ, a row is unknown, also of a part, or no query has a relevant row.
     """
     corpus = unit_rows(as_matrix(corpus_embeddings, "corpus_embeddings"))
     vectors = as_matrix(query_embeddings, "query_embeddings", dimension=corpus.shape[1])
@@ -157,21 +151,22 @@ def _checked(parts: Parts, corpus: Floats) -> tuple[Floats, Ints]:
     return embeddings, rows
 
 
-def sources_of(corpus: Floats, texts: Sequence[str] | None, parts: Parts | None) -> Sources:
-    """The legs of a corpus (n, d) that need no learning.
+def sources_of(
+    corpus: Floats, texts: Sequence[str] | None, parts: tuple[Floats, Ints] | None
+) -> Sources:
+    """The legs of a corpus (n, d) that need no learning; `parts` as training data hold them.
 
     Raises:
-        TypeError: A text is not a string, or a value of the wrong type.
-        ValueError: There are more or fewer texts than rows, or parts of unknown rows.
+        TypeError: A text is not a string.
+        ValueError: There are more or fewer texts than rows.
     """
     n, lexical, vectors = len(corpus), None, None
     if texts is not None:
         lexical = Lexical()
         lexical.add(np.arange(n, dtype=np.int64), list(strings(texts, "texts", n)))
     if parts is not None:
-        embeddings, rows = _checked(parts, corpus)
         vectors = _core.Parts(corpus.shape[1])
-        vectors.add(embeddings, rows)
+        vectors.add(*parts)
     return Sources(Matrix(corpus), lexical, vectors)
 
 

@@ -65,13 +65,16 @@ def grid_of(
 ) -> tuple[Grid, tuple[float, ...]]:
     """Values to choose from for each hyperparameter, the user's where given; and the alphas.
 
+    What is given and the strategy does not know is left to others.
+
     Raises:
         ValueError: A number is not above 0.
     """
-    grid = dict(strategy.default_hyperparameters(data))
+    grid = {"alpha": ALPHAS, **strategy.default_hyperparameters(data)}
     for name, value in given.items():
-        grid[name] = _values(name, value, grid.get(name, ALPHAS))
-    return grid, grid.pop("alpha", ALPHAS)
+        if name in grid:
+            grid[name] = _values(name, value, grid[name])
+    return grid, grid.pop("alpha")
 
 
 def _values(name: str, given: Any, default: tuple[Any, ...]) -> tuple[Any, ...]:

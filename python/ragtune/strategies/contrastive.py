@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ragtune import _core
 from ragtune.arrays import unit_rows
+from ragtune.ranking import Csr
 from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import TrainingData
 from ragtune.types import Cancel, Progress
@@ -26,14 +27,9 @@ from ragtune.types import Cancel, Progress
 CORPUS_AT_MOST = 200_000  # rows above which negatives are mined
 AMONG_AT_LEAST = 10_000  # rows that sentences are told apart from, if there are so many
 BESIDE = {"contrast": 0.6, "penalty": 30.0}  # the ridge that is mixed in
-TAUGHT: dict[str, Any] = {
-    "penalty": 0.01, "temperature": 0.05, "learning_rate": 3e-3, "epochs": 5, "batch": 128,
-    "ridge_share": 0.5,
-}  # fmt: skip
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, tuple[Any, ...]]
-Csr = tuple[NDArray[np.int64], NDArray[np.int64], Floats]
 
 
 class Contrastive:
@@ -72,9 +68,18 @@ class Contrastive:
     ) -> _core.Adapter:
         """The adapter of one setting."""
         given = dict(hyperparameters)
-        share = given.pop("ridge_share", 0.0)
-        matrices = _trained(data, self.kind, given, _stopping(progress, cancel))
-        adapter = _core.Adapter.residual(self.kind, matrices)
+        share, sentences = given.pop("ridge_share", 0.0), given.pop("sentences", 0)
+        corpus, queries, pairs = _lessons(data, sentences)
+        result = _core.train_contrastive(
+            corpus,
+            queries,
+            *pairs,
+            kind=self.kind,
+            negatives="corpus" if len(corpus) <= CORPUS_AT_MOST else "mined",
+            progress=_stopping(progress, cancel),
+            **given,
+        )
+        adapter = _core.Adapter.residual(self.kind, result["matrices"])
         if not share:
             return adapter
         beside = Ridge().train(data, BESIDE).matrix()
@@ -94,28 +99,6 @@ class Contrastive:
         return np.stack(blocks).astype(np.float32)
 
 
-def taught(data: TrainingData, sentences: int) -> Floats:
-    """The matrix (d, d) of `TAUGHT`, learned once from the same pairs."""
-    if sentences not in data.memo:
-        setting = TAUGHT | {"sentences": sentences}
-        data.memo[sentences] = Contrastive().train(data, setting).matrix()
-    return np.asarray(data.memo[sentences])
-
-
-def _trained(
-    data: TrainingData, kind: str, given: Mapping[str, Any], stop: Any
-) -> dict[str, Floats]:
-    """The matrices of a residual."""
-    setting = dict(given)
-    corpus, queries, pairs = _lessons(data, setting.pop("sentences", 0))
-    negatives = "corpus" if len(corpus) <= CORPUS_AT_MOST else "mined"
-    result = _core.train_contrastive(
-        corpus, queries, *pairs, kind=kind, negatives=negatives, progress=stop, **setting
-    )
-    matrices: dict[str, Floats] = result["matrices"]
-    return matrices
-
-
 def _lessons(data: TrainingData, sentences: int) -> tuple[Floats, Floats, Csr]:
     """Corpus, questions and pairs to learn from; the corpus is a sample where sentences join in.
 
@@ -132,10 +115,9 @@ def _lessons(data: TrainingData, sentences: int) -> tuple[Floats, Floats, Csr]:
     offsets, rows, grades = data.csr
     named = np.concatenate([rows, owners[chosen]])
     kept = _sample(named, len(data.corpus))
-    corpus = data.corpus if len(kept) == len(data.corpus) else data.corpus[kept]
     ends = offsets[-1] + np.arange(1, len(chosen) + 1)
     return (
-        np.ascontiguousarray(corpus),
+        data.corpus if len(kept) == len(data.corpus) else data.corpus[kept],
         np.concatenate([data.queries, unit_rows(vectors[chosen])]),
         (
             np.concatenate([offsets, ends]),

@@ -10,14 +10,13 @@ them and of sentences of the corpus: the matrix serves all questions, the kernel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
-from ragtune.strategies.contrastive import taught
+from ragtune.strategies.contrastive import Contrastive
 from ragtune.strategies.ridge import targets
 from ragtune.training_data import TrainingData
 from ragtune.types import Cancel, Progress
@@ -26,6 +25,10 @@ CENTRES = 1_024  # questions kept at most: 3 MB at 384 dimensions
 CONTRASTS = (0.6,)
 SHARPNESSES = (4.0, 8.0, 16.0)  # a kernel that falls more slowly hardly differs from ridge
 PENALTIES = (0.3, 1.0, 3.0, 10.0)
+UNDER: dict[str, Any] = {  # how `contrastive` learns the matrix below a kernel
+    "penalty": 0.01, "temperature": 0.05, "learning_rate": 3e-3, "epochs": 5, "batch": 128,
+    "ridge_share": 0.5,
+}  # fmt: skip
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, tuple[Any, ...]]
@@ -82,12 +85,14 @@ class KernelRidge:
         for sentences in grid.get("sentences", (0,)):
             under = _under(data, sentences)
             beside = 0 if under is None else queries @ under
-            for contrast, sharpness in product(grid["contrast"], grid["sharpness"]):
-                moved = _core.kernel_ridge_adapted(
-                    data.queries, _aims(data, contrast, under), centres, queries,
-                    sharpness=sharpness / spread, penalties=penalties,
-                )  # fmt: skip
-                blocks.append(np.asarray(moved).reshape(-1, *queries.shape) + beside)
+            for contrast in grid["contrast"]:
+                aims = _aims(data, contrast, under)
+                for sharpness in grid["sharpness"]:
+                    moved = _core.kernel_ridge_adapted(
+                        data.queries, aims, centres, queries,
+                        sharpness=sharpness / spread, penalties=penalties,
+                    )  # fmt: skip
+                    blocks.append(np.asarray(moved).reshape(-1, *queries.shape) + beside)
         return np.concatenate(blocks)
 
 
@@ -95,7 +100,7 @@ def _under(data: TrainingData, sentences: int) -> Floats | None:
     """What the matrix below the kernel adds to a query, (d, d)."""
     if not sentences:
         return None
-    matrix = taught(data, sentences)
+    matrix = Contrastive().train(data, UNDER | {"sentences": sentences}).matrix()
     return np.ascontiguousarray(matrix - np.eye(len(matrix), dtype=np.float32))
 
 
