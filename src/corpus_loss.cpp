@@ -15,11 +15,6 @@ constexpr double NOISE = 1e-6;           // share of the mass below which a tail
 constexpr std::size_t GROUP_SIZE = 256;  // queries measured together
 constexpr double GROUP_WORK = 2e10;      // multiplications between two checkpoints
 
-// to += weight * row
-void add_row(float* __restrict to, const float* __restrict row, float weight, std::ptrdiff_t d) {
-  for (std::ptrdiff_t j = 0; j < d; ++j) to[j] += weight * row[j];
-}
-
 }  // namespace
 
 CorpusLoss::CorpusLoss(MatrixView corpus, const Positives& positives, std::ptrdiff_t nq,
@@ -90,7 +85,7 @@ void CorpusLoss::keep(std::int64_t query, const float* adapted, const Partition&
   const auto take_out = [&](std::int64_t r, double score) {
     const double p = std::exp(score * inverse - log_mass);
     mass -= p;
-    add_row(tail, row(r), float(-p), d);
+    kernels().add_scaled(tail, row(r), float(-p), std::size_t(d));
   };
   shortlist_[q].clear();
   for (const ScoredRow& best : found.best[at]) {
@@ -128,7 +123,7 @@ double CorpusLoss::evaluate_one(const float* adapted, std::int64_t query, float*
   const double loss = info_nce(positives_.weights(query), logits);
   std::fill_n(gradient, d, 0.0f);
   for (std::size_t i = 0; i < documents.size(); ++i)
-    add_row(gradient, documents[i], logits[i] * inverse, d);
+    kernels().add_scaled(gradient, documents[i], logits[i] * inverse, std::size_t(d));
   return loss;
 }
 

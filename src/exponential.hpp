@@ -11,7 +11,10 @@ namespace ragtune {
 //
 // x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor polynomial of degree 7 leaves a relative error
 // of 5e-9, so rounding decides: below 3e-7.
-inline float exponential(float x) {
+//
+// Always inline: it is also compiled for sets that not every CPU has, and of functions that share
+// a name the linker keeps any one.
+[[gnu::always_inline]] inline float exponential(float x) {
   constexpr float LOG2_E = 1.44269504f, ROUND = 12582912.0f;  // 1.5 * 2^23: adding it rounds
   constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
   x = x > -87.0f ? x : -87.0f;

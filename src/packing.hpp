@@ -4,7 +4,49 @@
 #include <algorithm>
 #include <cstddef>
 
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
 namespace ragtune {
+
+#if defined(__SSE__)
+// Four steps of four rows, from step p on: their 4 x 4 values transposed.
+inline void pack_four_steps(const float* const (&rows)[4], std::size_t p, std::size_t width,
+                            float* to) {
+  __m128 a = _mm_loadu_ps(rows[0] + p), b = _mm_loadu_ps(rows[1] + p);
+  __m128 c = _mm_loadu_ps(rows[2] + p), d = _mm_loadu_ps(rows[3] + p);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(to, a);
+  _mm_storeu_ps(to + width, b);
+  _mm_storeu_ps(to + 2 * width, c);
+  _mm_storeu_ps(to + 3 * width, d);
+}
+
+// Of two rows.
+inline void pack_four_steps(const float* const (&rows)[2], std::size_t p, std::size_t width,
+                            float* to) {
+  const __m128 a = _mm_loadu_ps(rows[0] + p), b = _mm_loadu_ps(rows[1] + p);
+  const __m128 low = _mm_unpacklo_ps(a, b), high = _mm_unpackhi_ps(a, b);
+  _mm_storel_pi(reinterpret_cast<__m64*>(to), low);
+  _mm_storeh_pi(reinterpret_cast<__m64*>(to + width), low);
+  _mm_storel_pi(reinterpret_cast<__m64*>(to + 2 * width), high);
+  _mm_storeh_pi(reinterpret_cast<__m64*>(to + 3 * width), high);
+}
+#endif
+
+// Steps [first, last) of COUNT rows: step p of row i goes to [p * width + i].
+template <std::size_t COUNT>
+void pack_steps(const float* const (&rows)[COUNT], std::size_t first, std::size_t last,
+                std::size_t width, float* to) {
+  std::size_t p = first;
+#if defined(__SSE__)
+  if constexpr (COUNT > 1)
+    for (; p + 4 <= last; p += 4) pack_four_steps(rows, p, width, to + p * width);
+#endif
+  for (; p < last; ++p)
+    for (std::size_t i = 0; i < COUNT; ++i) to[p * width + i] = rows[i][p];
+}
 
 // Step p of row j goes to [p * width + j]; row(j) points at the first of its `length` steps.
 //
@@ -16,10 +58,11 @@ void pack_side_by_side(std::size_t count, std::size_t length, std::size_t width,
   constexpr std::size_t LINE = 16;
   for (std::size_t first = 0; first < length; first += LINE) {
     const std::size_t last = std::min(first + LINE, length);
-    for (std::size_t j = 0; j < count; ++j) {
-      const float* from = row(j);
-      for (std::size_t p = first; p < last; ++p) to[p * width + j] = from[p];
-    }
+    std::size_t j = 0;
+    for (; j + 4 <= count; j += 4)
+      pack_steps<4>({row(j), row(j + 1), row(j + 2), row(j + 3)}, first, last, width, to + j);
+    for (; j + 2 <= count; j += 2) pack_steps<2>({row(j), row(j + 1)}, first, last, width, to + j);
+    if (j < count) pack_steps<1>({row(j)}, first, last, width, to + j);
   }
 }
 

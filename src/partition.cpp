@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -32,7 +33,7 @@ class Best {
 
   void offer(float score, std::size_t row) {
     items_.push_back({score, std::int32_t(row)});
-    if (items_.size() >= 2 * keep_ + 32) shrink();
+    if (items_.size() >= keep_ + 16) shrink();
   }
 
   void absorb(const Best& other) {
@@ -80,6 +81,14 @@ struct QueryGroups {
   std::vector<float> data;
 };
 
+// What a call of memcpy would take longer for.
+void copy_few(const float* from, std::size_t count, float* to) {
+  std::size_t j = 0;
+  for (; j + 4 <= count; j += 4) std::memcpy(to + j, from + j, 4 * sizeof(float));
+  for (; j + 2 <= count; j += 2) std::memcpy(to + j, from + j, 2 * sizeof(float));
+  for (; j < count; ++j) to[j] = from[j];
+}
+
 // A block of documents, packed both ways: as rows to be scored, as columns to be added up.
 class Block {
  public:
@@ -97,7 +106,7 @@ class Block {
       const std::size_t width = std::min(mr_, d_ - first);
       float* to = columns_.data() + first * BLOCK;
       for (std::size_t i = 0; i < count; ++i, to += mr_)
-        for (std::size_t j = 0; j < width; ++j) to[j] = documents[i * d_ + first + j];
+        copy_few(documents + i * d_ + first, width, to);
     }
   }
 
@@ -187,14 +196,17 @@ class Lane {
 
   void collect(const float* scores, std::size_t count, std::size_t first, std::size_t group) {
     const std::size_t nr = queries_->nr;
-    top_.assign(scores, scores + nr);
-    for (std::size_t i = 1; i < count; ++i)
-      for (std::size_t j = 0; j < nr; ++j) top_[j] = std::max(top_[j], scores[i * nr + j]);
-    for (std::size_t j = 0; j < nr; ++j) {
-      Best& best = best_[group * nr + j];
-      if (!(top_[j] > best.threshold())) continue;
-      for (std::size_t i = 0; i < count; ++i)
-        if (scores[i * nr + j] > best.threshold()) best.offer(scores[i * nr + j], first + i);
+    top_.resize(nr);
+    limits_.resize(nr);
+    above_.resize(BLOCK);
+    for (std::size_t j = 0; j < nr; ++j) limits_[j] = best_[group * nr + j].threshold();
+    kernels().survey(scores, count, limits_.data(), top_.data(), above_.data());
+    for (std::size_t i = 0; i < count; ++i, scores += nr) {
+      if (!above_[i]) continue;
+      for (std::size_t j = 0; j < nr; ++j) {
+        Best& best = best_[group * nr + j];
+        if (scores[j] > best.threshold()) best.offer(scores[j], first + i);
+      }
     }
   }
 
@@ -216,24 +228,9 @@ class Lane {
       for (std::size_t p = 0; p < columns_; ++p)
         for (std::size_t j = 0; j < nr; ++j) rows[p * nr + j] *= factor_[j];
     }
-    sum_.assign(nr, 0.0f);
-    exponentiate(scores, count, peak, sum_);
+    sum_.resize(nr);
+    kernels().weigh(scores, count, peak, inverse_, sum_.data());
     for (std::size_t j = 0; j < nr; ++j) mass[j] = mass[j] * factor_[j] + sum_[j];
-  }
-
-  // Each column's exponentials and their sum. On its own, so that the compiler sees that no two
-  // of the arrays overlap.
-  void exponentiate(float* __restrict scores, std::size_t count, const float* __restrict peak,
-                    std::vector<float>& sums) const {
-    const std::size_t nr = queries_->nr;
-    const float inverse = inverse_;
-    float* __restrict sum = sums.data();
-    for (std::size_t i = 0; i < count; ++i, scores += nr)
-      for (std::size_t j = 0; j < nr; ++j) {
-        const float weight = exponential((scores[j] - peak[j]) * inverse);
-        scores[j] = weight;
-        sum[j] += weight;
-      }
   }
 
   const QueryGroups* queries_;
@@ -243,7 +240,8 @@ class Lane {
   std::vector<double> mass_;   // (padded nq,) sum of exp((score - peak) / temperature)
   std::vector<float> moment_;  // groups of (columns, nr): the same sum of rows
   std::vector<Best> best_;     // (padded nq,)
-  std::vector<float> top_, factor_, sum_;
+  std::vector<float> top_, limits_, factor_, sum_;
+  std::vector<std::uint8_t> above_;
 };
 
 void check(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep) {

@@ -57,6 +57,17 @@ struct Kernels {
   void (*tile)(const float* queries, const float* documents, std::size_t depth, float* out,
                bool accumulate);
   std::size_t mr, nr;
+
+  // to (d,) += weight * row (d,)
+  void (*add_scaled)(float* to, const float* row, float weight, std::size_t d);
+
+  // Of scores (n, nr), n >= 1, the highest of each column, and which rows have one above the
+  // limit of its column. limits and peaks (nr,), above (n,)
+  void (*survey)(const float* scores, std::size_t n, const float* limits, float* peaks,
+                 std::uint8_t* above);
+
+  // scores (n, nr) become exp((score - peak) * inverse) with the peak of their column; sums (nr,)
+  void (*weigh)(float* scores, std::size_t n, const float* peaks, float inverse, float* sums);
 };
 
 // The set in use. Throws std::invalid_argument if RAGTUNE_SIMD names none that this CPU has.

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "simd_loops.hpp"
 #include "simd_sets.hpp"
 
 namespace ragtune {
@@ -206,7 +207,10 @@ const Kernels avx2_kernels{"avx2",
                            QUERY_LIMIT,
                            tile,
                            MR,
-                           NR};
+                           NR,
+                           add_scaled,
+                           survey<NR>,
+                           weigh<NR>};
 
 }  // namespace ragtune
 #endif

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "simd_loops.hpp"
 #include "simd_sets.hpp"
 
 namespace ragtune {
@@ -179,7 +180,10 @@ const Kernels avx512_kernels{"avx512",
                              QUERY_LIMIT,
                              tile,
                              MR,
-                             NR};
+                             NR,
+                             add_scaled,
+                             survey<NR>,
+                             weigh<NR>};
 
 }  // namespace ragtune
 #endif

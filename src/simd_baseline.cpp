@@ -2,6 +2,7 @@
 #include <bit>
 #include <cstring>
 
+#include "simd_loops.hpp"
 #include "simd_sets.hpp"
 
 namespace ragtune {
@@ -99,6 +100,9 @@ const Kernels baseline_kernels{"baseline",
                                QUERY_LIMIT,
                                tile,
                                MR,
-                               NR};
+                               NR,
+                               add_scaled,
+                               survey<NR>,
+                               weigh<NR>};
 
 }  // namespace ragtune

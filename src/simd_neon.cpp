@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "simd_loops.hpp"
 #include "simd_sets.hpp"
 
 namespace ragtune {
@@ -150,7 +151,10 @@ const Kernels neon_kernels{"neon",
                            QUERY_LIMIT,
                            tile,
                            MR,
-                           NR};
+                           NR,
+                           add_scaled,
+                           survey<NR>,
+                           weigh<NR>};
 
 }  // namespace ragtune
 #endif

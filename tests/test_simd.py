@@ -121,6 +121,52 @@ def test_rows_score_as_single_products(kernels, n):
         np.testing.assert_allclose(_core.dot_rows(kernels, query, rows), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("kernels", SETS)
+def test_a_scaled_row_is_added_at_every_length(kernels):
+    for d in LENGTHS:
+        a, b = vectors(d, offset=d % 4)
+        expected = a + np.float32(-0.3) * b
+        np.testing.assert_array_equal(_core.add_scaled(kernels, a, b, -0.3), expected)
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("n", [1, 2, 7, 96])
+def test_a_survey_finds_peaks_and_rows_above_a_limit(kernels, n):
+    rng = np.random.default_rng(n)
+    scores = rng.normal(size=(n, _core.columns(kernels))).astype(np.float32)
+    limits = scores.max(axis=0) - np.float32(0.2)
+    limits[::3] = scores.max(axis=0)[::3]  # equal is not above
+    limits[1] = -np.inf if n == 7 else limits[1]
+    peaks, above = _core.survey(kernels, scores, limits)
+    np.testing.assert_array_equal(peaks, scores.max(axis=0))
+    np.testing.assert_array_equal(above, (scores > limits).any(axis=1))
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("n", [1, 2, 7, 96])
+def test_scores_become_weights_with_the_same_bits_in_each_set(kernels, n):
+    columns, rng = _core.columns(kernels), np.random.default_rng(n)
+    scores = rng.uniform(-1, 1, size=(n, columns)).astype(np.float32)
+    peaks = scores.max(axis=0)
+    weights, sums = _core.weigh(kernels, scores, peaks, 20.0)
+    expected = np.exp(((scores - peaks) * np.float32(20.0)).astype(np.float64))
+    np.testing.assert_allclose(weights, expected, rtol=3e-7)
+    np.testing.assert_allclose(sums, expected.sum(axis=0), rtol=1e-5)
+    assert (weights.max(axis=0) == 1).all()
+    narrow, width = _core.columns("baseline"), min(columns, _core.columns("baseline"))
+    block = np.ascontiguousarray(scores[:, :width])
+    plain, _ = _core.weigh("baseline", block, np.ascontiguousarray(peaks[:narrow]), 20.0)
+    np.testing.assert_array_equal(plain, weights[:, :width])
+
+
+def test_a_block_of_another_width_is_refused():
+    scores, limits = np.zeros((2, 5), np.float32), np.zeros(5, np.float32)
+    with pytest.raises(ValueError, match="scores: expected rows and 8 columns, got 2 and 5 for 5"):
+        _core.survey("baseline", scores, limits)
+    with pytest.raises(ValueError, match="scores: expected rows and 8 columns, got 0 and 8 for 8"):
+        _core.weigh("baseline", np.zeros((0, 8), np.float32), np.zeros(8, np.float32), 1.0)
+
+
 def test_core_never_converts():
     with pytest.raises(TypeError, match="incompatible function arguments"):
         _core.dot("baseline", np.zeros(3), np.zeros(3))

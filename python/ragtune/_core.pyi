@@ -17,9 +17,11 @@ __all__: list[str] = [
     "QUESTION_FEATURES",
     "QuestionMemory",
     "RidgeStatistics",
+    "add_scaled",
     "available_kernels",
     "bootstrap_interval",
     "candidate_scores",
+    "columns",
     "contrastive_loss",
     "dot",
     "dot_bf16",
@@ -53,11 +55,13 @@ __all__: list[str] = [
     "squared_distance",
     "squared_distance_bf16",
     "standardized",
+    "survey",
     "thread_count",
     "throw_in_parallel",
     "tokens",
     "train_contrastive",
     "united",
+    "weigh",
     "write_artifact",
 ]
 
@@ -314,6 +318,12 @@ class RidgeStatistics:
     @property
     def pairs(self) -> int: ...
 
+def add_scaled(
+    set: str,
+    to: numpy.typing.NDArray[numpy.float32],
+    row: numpy.typing.NDArray[numpy.float32],
+    weight: typing.SupportsFloat | typing.SupportsIndex,
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, 1]"]: ...
 def available_kernels() -> list[str]:
     """
     Kernel sets that this CPU runs, slowest first.
@@ -342,6 +352,11 @@ def candidate_scores(
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
     """
     q.x of each candidate, 0 where it is -1. -> (nq, c)
+    """
+
+def columns(set: str) -> int:
+    """
+    Columns of a block of scores.
     """
 
 def contrastive_loss(
@@ -686,6 +701,14 @@ def standardized(
     Scores (nq, c) of each leg -> (nq * c, legs).
     """
 
+def survey(
+    set: str,
+    scores: numpy.typing.NDArray[numpy.float32],
+    limits: numpy.typing.NDArray[numpy.float32],
+) -> tuple[
+    typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, 1]"],
+    typing.Annotated[numpy.typing.NDArray[numpy.uint8], "[m, 1]"],
+]: ...
 def thread_count(requested: typing.SupportsInt | typing.SupportsIndex = 0) -> int:
     """
     Threads that a call asking for `requested` (0: all) gets.
@@ -746,6 +769,15 @@ def united(
     Each question's rows once, ascending, -1 padded. -> (nq, c)
     """
 
+def weigh(
+    set: str,
+    scores: numpy.typing.NDArray[numpy.float32],
+    peaks: numpy.typing.NDArray[numpy.float32],
+    inverse: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[
+    typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+    typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, 1]"],
+]: ...
 def write_artifact(path: str, arrays: collections.abc.Mapping[str, numpy.ndarray]) -> None:
     """
     Writes named (rows, columns) arrays to path, atomically.

@@ -11,6 +11,16 @@ void check_lengths(std::size_t a, std::size_t b) {
                                 std::to_string(b));
 }
 
+// Scores (n, nr) of a block, and `count` numbers for its columns.
+MatrixView columns_of(const Kernels& kernel, const Array<float>& scores, std::size_t count) {
+  const MatrixView view = rows(scores, "scores");
+  if (view.rows() < 1 || std::size_t(view.cols()) != kernel.nr || count != kernel.nr)
+    throw std::invalid_argument("scores: expected rows and " + std::to_string(kernel.nr) +
+                                " columns, got " + std::to_string(view.rows()) + " and " +
+                                std::to_string(view.cols()) + " for " + std::to_string(count));
+  return view;
+}
+
 using PairKernel = float (*Kernels::*)(const float*, const float*, std::size_t);
 using Bf16Kernel = float (*Kernels::*)(const float*, const std::uint16_t*, std::size_t);
 
@@ -64,6 +74,42 @@ void bind_simd(py::module_& m) {
         return out;
       },
       py::arg("set"), py::arg("query").noconvert(), py::arg("planes").noconvert());
+  m.def(
+      "add_scaled",
+      [](const std::string& set, const Array<float>& to, const Array<float>& row, float weight) {
+        check_lengths(flat(to, "to").size(), flat(row, "row").size());
+        Eigen::VectorXf out = Eigen::Map<const Eigen::VectorXf>(to.data(), to.size());
+        kernels_named(set).add_scaled(out.data(), row.data(), weight, std::size_t(row.size()));
+        return out;
+      },
+      py::arg("set"), py::arg("to").noconvert(), py::arg("row").noconvert(), py::arg("weight"));
+  m.def(
+      "survey",
+      [](const std::string& set, const Array<float>& scores, const Array<float>& limits) {
+        const Kernels& kernel = kernels_named(set);
+        const auto view = columns_of(kernel, scores, flat(limits, "limits").size());
+        Eigen::VectorXf peaks(view.cols());
+        Eigen::VectorX<std::uint8_t> above(view.rows());
+        kernel.survey(view.data(), std::size_t(view.rows()), limits.data(), peaks.data(),
+                      above.data());
+        return std::pair(peaks, above);
+      },
+      py::arg("set"), py::arg("scores").noconvert(), py::arg("limits").noconvert());
+  m.def(
+      "weigh",
+      [](const std::string& set, const Array<float>& scores, const Array<float>& peaks,
+         float inverse) {
+        const Kernels& kernel = kernels_named(set);
+        RowMajor<float> out = columns_of(kernel, scores, flat(peaks, "peaks").size());
+        Eigen::VectorXf sums(out.cols());
+        kernel.weigh(out.data(), std::size_t(out.rows()), peaks.data(), inverse, sums.data());
+        return std::pair(out, sums);
+      },
+      py::arg("set"), py::arg("scores").noconvert(), py::arg("peaks").noconvert(),
+      py::arg("inverse"));
+  m.def(
+      "columns", [](const std::string& set) { return kernels_named(set).nr; }, py::arg("set"),
+      "Columns of a block of scores.");
 }
 
 }  // namespace ragtune

@@ -1,0 +1,49 @@
+// Kernels in plain loops, which the compiler vectorises for whatever set includes this.
+//
+// In an unnamed namespace: each set needs code of its own, and a linker keeps but one of those
+// that share a name.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "exponential.hpp"
+
+namespace ragtune {
+namespace {
+
+void add_scaled(float* __restrict to, const float* __restrict row, float weight, std::size_t d) {
+  for (std::size_t j = 0; j < d; ++j) to[j] += weight * row[j];
+}
+
+template <std::size_t NR>
+void survey(const float* __restrict scores, std::size_t n, const float* __restrict limits,
+            float* __restrict peaks, std::uint8_t* __restrict above) {
+  float top[NR];
+  std::copy_n(scores, NR, top);
+  for (std::size_t i = 0; i < n; ++i, scores += NR) {
+    std::uint32_t over = 0;
+    for (std::size_t j = 0; j < NR; ++j) {
+      top[j] = top[j] > scores[j] ? top[j] : scores[j];
+      over |= std::uint32_t(scores[j] > limits[j]);
+    }
+    above[i] = std::uint8_t(over);
+  }
+  std::copy_n(top, NR, peaks);
+}
+
+template <std::size_t NR>
+void weigh(float* __restrict scores, std::size_t n, const float* __restrict peaks, float inverse,
+           float* __restrict sums) {
+  float sum[NR] = {};
+  for (std::size_t i = 0; i < n; ++i, scores += NR)
+    for (std::size_t j = 0; j < NR; ++j) {
+      scores[j] = exponential((scores[j] - peaks[j]) * inverse);
+      sum[j] += scores[j];
+    }
+  std::copy_n(sum, NR, sums);
+}
+
+}  // namespace
+}  // namespace ragtune
