@@ -66,7 +66,8 @@ class Set:
 
     def fit(self, chosen: Sequence[int], grades: Grades, seed: int) -> Any:
         """The `auto` of `ragtune.fit` with texts and parts, over the sources made before."""
-        data = training_data(self.corpus, self.vectors(chosen), grades, None, self.texts(chosen))
+        vectors, texts = self.vectors(chosen), self.texts(chosen)
+        data = training_data(self.corpus, vectors, grades, None, texts, self.parts)
         return tune(data, self.sources, "auto", {}, COVERAGE, seed, None)
 
 

@@ -1,5 +1,7 @@
 """Learners that take sentences of the corpus beside the questions."""
 
+from dataclasses import replace
+
 import numpy as np
 import oracle
 import pytest
@@ -9,7 +11,7 @@ from ragtune import _core, strategies
 from ragtune.learners import learners_of
 from ragtune.strategies import contrastive
 from ragtune.strategies.contrastive import BESIDE, Contrastive
-from ragtune.strategies.kernel_ridge import UNDER, KernelRidge
+from ragtune.strategies.kernel_ridge import SENTENCES, UNDER, KernelRidge
 from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import training_data
 
@@ -77,6 +79,12 @@ def test_there_are_no_more_than_there_are(data):
     assert len(contrastive._lessons(data, 50)[1]) == len(data.queries) + len(data.parts[0])
 
 
+def test_sentences_are_no_more_than_can_be_learned_of(data, monkeypatch):
+    monkeypatch.setattr(contrastive, "SENTENCES_AT_MOST", 100)
+    few, many = (contrastive._lessons(data, sentences)[1] for sentences in (1, 6))
+    assert (len(few), len(many)) == (2 * len(data.queries), len(data.queries) + 100)
+
+
 def test_a_large_corpus_is_sampled(data, monkeypatch):
     monkeypatch.setattr(contrastive, "AMONG_AT_LEAST", 150)
     whole = contrastive._lessons(data, 1)
@@ -138,11 +146,28 @@ def test_a_kernel_over_a_matrix_is_promoted_and_kept(tmp_path):
     np.testing.assert_array_equal(again.transform(queries), model.transform(queries))
 
 
-def test_auto_takes_them_where_it_is_told_to(data):
+def test_auto_tries_them_where_there_are_sentences_and_questions_enough(data):
+    def tried(data, given=None):
+        ridge, kernel = learners_of("auto", data, given or {})
+        assert "sentences" not in ridge.grid
+        return kernel.grid["sentences"]
+
+    assert tried(data) == (0, SENTENCES)
+    assert tried(replace(data, parts=None)) == (0,)
+    assert tried(data.only(np.arange(Contrastive.least))) == (0, SENTENCES)
+    assert tried(data.only(np.arange(Contrastive.least - 1))) == (0,)
+    assert tried(data, {"sentences": 0}) == (0,)
     ridge, kernel = learners_of("auto", data, {"sentences": (0, 3), "penalty": 2.0})
-    assert "sentences" not in ridge.grid
     assert (kernel.grid["sentences"], kernel.grid["penalty"]) == ((0, 3), (2.0,))
     assert ridge.grid["penalty"] == (2.0,)
+
+
+def test_auto_chooses_with_them_too():
     corpus, queries, qrels, parts = noisy(n=60, nq=80)
-    model = ragtune.fit(corpus, queries, qrels, parts=parts, hyperparameters={"sentences": (0, 3)})
-    assert model.adapter_report.verdict.decision == "promote"
+    steps = []
+    told = ragtune.fit(corpus, queries, qrels, parts=parts, progress=lambda *s: steps.append(s))
+    assert told.adapter_report.verdict.decision == "promote"
+    assert steps[-1][0] == steps[-1][1]
+    alone = ragtune.fit(corpus, queries, qrels, parts=parts, hyperparameters={"sentences": 0})
+    reached, without = (model.adapter_report.overall["ndcg@10"].after for model in (told, alone))
+    assert reached >= without - 0.0025  # it is another choice only where that is better

@@ -155,8 +155,9 @@ def sentences() -> str:
             told = own["promised"][taught]
             promised = f"{told['seen']:.1f} / {told['unseen']:.1f}" if "seen" in told else "-"
             promised = promised if product == "adapter" else ""
-            rows.append([name, product, taught, cell(figures), promised])
-    head = ["set", "product", "learned from", "nDCG@10", "promised"]
+            seconds = "" if figures["seconds"] is None else f"{figures['seconds']:.1f}"
+            rows.append([name, product, taught, cell(figures), promised, seconds])
+    head = ["set", "product", "learned from", "nDCG@10", "promised", "learning of both, s"]
     return dated(table(head, rows), "sentences")
 
 

@@ -26,6 +26,7 @@ from ragtune.types import Cancel, Progress
 
 CORPUS_AT_MOST = 200_000  # rows above which negatives are mined
 AMONG_AT_LEAST = 10_000  # rows that sentences are told apart from, if there are so many
+SENTENCES_AT_MOST = 12_000  # with more, questions are many, too, and minutes become hours
 BESIDE = {"contrast": 0.6, "penalty": 30.0}  # the ridge that is mixed in
 
 Floats = NDArray[np.float32]
@@ -111,7 +112,7 @@ def _lessons(data: TrainingData, sentences: int) -> tuple[Floats, Floats, Csr]:
         raise ValueError(f"hyperparameters['sentences']: expected 0 without parts, got {sentences}")
     vectors, owners = data.parts
     order = np.random.default_rng(0).permutation(len(owners))
-    chosen = order[: sentences * len(data.queries)]
+    chosen = order[: min(sentences * len(data.queries), SENTENCES_AT_MOST)]
     offsets, rows, grades = data.csr
     named = np.concatenate([rows, owners[chosen]])
     kept = _sample(named, len(data.corpus))
