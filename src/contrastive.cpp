@@ -207,7 +207,7 @@ class Trainer {
         batch.through_length(gradient, 1.0 / double(queries.size()), threads);
     std::vector<float> parameters =
         residual_.backward(view(batch.queries), batch.pass, du, threads);
-    residual_.penalty(options_.penalty, parameters, threads);
+    residual_.add_penalty(options_.penalty, parameters, threads);
     optimizer_.step(residual_.parameters(), parameters, threads);
     return sum;
   }
@@ -299,7 +299,8 @@ LossAndGradient contrastive_loss(MatrixView corpus, const TrainingSet& training,
   const RowMajor<float> du = batch.through_length(gradient, share, options.num_threads);
   std::vector<float> parameters =
       residual.backward(view(batch.queries), batch.pass, du, options.num_threads);
-  out.loss += residual.penalty(options.penalty, parameters, options.num_threads);
+  residual.add_penalty(options.penalty, parameters, options.num_threads);
+  out.loss += residual.penalty(options.penalty, options.num_threads);
   out.gradient = residual.matrices(parameters);
   return out;
 }

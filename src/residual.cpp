@@ -6,6 +6,7 @@
 
 #include "exponential.hpp"
 #include "random.hpp"
+#include "simd.hpp"
 #include "tiles.hpp"
 
 namespace ragtune {
@@ -14,13 +15,6 @@ namespace {
 constexpr std::pair<const char*, ResidualKind> KINDS[] = {{"linear", ResidualKind::linear},
                                                           {"low_rank", ResidualKind::low_rank},
                                                           {"mlp", ResidualKind::mlp}};
-
-// lambda |x|^2; its gradient is added.
-double decay(double lambda, std::span<const float> x, float* gradient) {
-  const Eigen::Map<const Eigen::VectorXf> values(x.data(), std::ssize(x));
-  Eigen::Map<Eigen::VectorXf>(gradient, std::ssize(x)) += float(2 * lambda) * values;
-  return lambda * values.cast<double>().squaredNorm();
-}
 
 }  // namespace
 
@@ -108,14 +102,14 @@ Residual::Pass Residual::forward(MatrixView queries, int num_threads) const {
 
 std::vector<float> Residual::backward(MatrixView queries, const Pass& pass,
                                       const RowMajor<float>& du, int num_threads) const {
+  if (kind_ == ResidualKind::linear) {
+    const RowMajor<float> whole = multiply_first_transposed(queries, view(du), num_threads);
+    return {whole.data(), whole.data() + whole.size()};
+  }
   std::vector<float> gradient(parameters_.size());
   const auto put = [&](const RowMajor<float>& part, std::ptrdiff_t at) {
     std::copy_n(part.data(), part.size(), gradient.data() + at);
   };
-  if (kind_ == ResidualKind::linear) {
-    put(multiply_first_transposed(queries, view(du), num_threads), 0);
-    return gradient;
-  }
   RowMajor<float> inner = multiply_transposed(view(du), b(), num_threads);  // (b, w)
   if (kind_ == ResidualKind::mlp) {
     inner.array() *= pass.before.unaryExpr([](float x) { return gelu_derivative(x); }).array();
@@ -129,25 +123,25 @@ std::vector<float> Residual::backward(MatrixView queries, const Pass& pass,
   return gradient;
 }
 
-double Residual::penalty(double lambda, std::span<float> gradient, int num_threads) const {
-  if (lambda == 0) return 0;
-  if (kind_ == ResidualKind::low_rank) return low_rank_penalty(lambda, gradient, num_threads);
-  const auto last = std::size_t(hidden_size() + bias_size());
-  return decay(lambda, std::span<const float>(parameters_).subspan(last), gradient.data() + last);
-}
-
 // |A B|^2 = sum of the products of the entries of A'A and BB', both (w, w): no (d, d) matrix.
-double Residual::low_rank_penalty(double lambda, std::span<float> gradient, int num_threads) const {
+double Residual::penalty(double lambda, int num_threads) const {
+  if (kind_ != ResidualKind::low_rank) return lambda * b().cast<double>().squaredNorm();
   const RowMajor<float> inner = multiply_first_transposed(a(), a(), num_threads);
   const RowMajor<float> outer = multiply_transposed(b(), b(), num_threads);
-  const RowMajor<float> for_a = multiply(a(), view(outer), num_threads);
-  const RowMajor<float> for_b = multiply(view(inner), b(), num_threads);
-  const float twice = float(2 * lambda);
-  for (std::ptrdiff_t i = 0; i < for_a.size(); ++i)
-    gradient[std::size_t(i)] += twice * for_a.data()[i];
-  for (std::ptrdiff_t i = 0; i < for_b.size(); ++i)
-    gradient[std::size_t(hidden_size() + i)] += twice * for_b.data()[i];
   return lambda * inner.cast<double>().cwiseProduct(outer.cast<double>()).sum();
+}
+
+void Residual::add_penalty(double lambda, std::span<float> gradient, int num_threads) const {
+  if (lambda == 0) return;
+  const auto twice = float(2 * lambda);
+  const auto add = [&](MatrixView part, std::ptrdiff_t at) {
+    kernels().add_scaled(gradient.data() + at, part.data(), twice, std::size_t(part.size()));
+  };
+  if (kind_ != ResidualKind::low_rank) return add(b(), hidden_size() + bias_size());
+  const RowMajor<float> outer = multiply_transposed(b(), b(), num_threads);
+  const RowMajor<float> inner = multiply_first_transposed(a(), a(), num_threads);
+  add(view(multiply(a(), view(outer), num_threads)), 0);
+  add(view(multiply(view(inner), b(), num_threads)), hidden_size());
 }
 
 }  // namespace ragtune

@@ -63,9 +63,11 @@ class Residual {
   std::vector<float> backward(MatrixView queries, const Pass& pass, const RowMajor<float>& du,
                               int num_threads = 0) const;
 
-  // lambda |M|^2, lambda |A B|^2, or lambda |B|^2 (mlp: what keeps it from the identity); its
-  // gradient is added.
-  double penalty(double lambda, std::span<float> gradient, int num_threads = 0) const;
+  // lambda |M|^2, lambda |A B|^2, or lambda |B|^2 (mlp: what keeps it from the identity).
+  double penalty(double lambda, int num_threads = 0) const;
+
+  // gradient += that of the penalty
+  void add_penalty(double lambda, std::span<float> gradient, int num_threads = 0) const;
 
  private:
   std::ptrdiff_t hidden_size() const { return kind_ == ResidualKind::linear ? 0 : d_ * width_; }
@@ -74,7 +76,6 @@ class Residual {
   MatrixView bias() const { return {parameters_.data() + hidden_size(), 1, width_}; }
   // B, or M if linear.
   MatrixView b() const { return {parameters_.data() + hidden_size() + bias_size(), width_, d_}; }
-  double low_rank_penalty(double lambda, std::span<float> gradient, int num_threads) const;
 
   ResidualKind kind_;
   std::ptrdiff_t d_, width_;
