@@ -1,12 +1,12 @@
 // Kernels in plain loops, which the compiler vectorises for whatever set includes this.
 //
-// In an unnamed namespace: each set needs code of its own, and a linker keeps but one of those
-// that share a name.
+// In an unnamed namespace and without the standard library's templates: each set needs code of its
+// own, and of functions that share a name the linker keeps any one.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "exponential.hpp"
 
@@ -21,7 +21,7 @@ template <std::size_t NR>
 void survey(const float* __restrict scores, std::size_t n, const float* __restrict limits,
             float* __restrict peaks, std::uint8_t* __restrict above) {
   float top[NR];
-  std::copy_n(scores, NR, top);
+  std::memcpy(top, scores, sizeof top);
   for (std::size_t i = 0; i < n; ++i, scores += NR) {
     std::uint32_t over = 0;
     for (std::size_t j = 0; j < NR; ++j) {
@@ -30,7 +30,7 @@ void survey(const float* __restrict scores, std::size_t n, const float* __restri
     }
     above[i] = std::uint8_t(over);
   }
-  std::copy_n(top, NR, peaks);
+  std::memcpy(peaks, top, sizeof top);
 }
 
 template <std::size_t NR>
@@ -42,7 +42,7 @@ void weigh(float* __restrict scores, std::size_t n, const float* __restrict peak
       scores[j] = exponential((scores[j] - peaks[j]) * inverse);
       sum[j] += scores[j];
     }
-  std::copy_n(sum, NR, sums);
+  std::memcpy(sums, sum, sizeof sum);
 }
 
 }  // namespace
