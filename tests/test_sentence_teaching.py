@@ -7,8 +7,9 @@ import oracle
 import pytest
 
 import ragtune
-from ragtune import _core, strategies
+from ragtune import _core, learners, strategies
 from ragtune.learners import learners_of
+from ragtune.learning import Options
 from ragtune.strategies import contrastive
 from ragtune.strategies.contrastive import BESIDE, Contrastive
 from ragtune.strategies.kernel_ridge import SENTENCES, UNDER, KernelRidge
@@ -160,6 +161,21 @@ def test_auto_tries_them_where_there_are_sentences_and_questions_enough(data):
     ridge, kernel = learners_of("auto", data, {"sentences": (0, 3), "penalty": 2.0})
     assert (kernel.grid["sentences"], kernel.grid["penalty"]) == ((0, 3), (2.0,))
     assert ridge.grid["penalty"] == (2.0,)
+
+
+def test_auto_knows_what_a_kernel_takes_also_where_there_are_too_many_questions(data, monkeypatch):
+    monkeypatch.setattr(learners, "MOST_FOR_A_KERNEL", len(data.queries) - 1)
+    (ridge,) = learners_of("auto", data, {"sentences": 0, "sharpness": 4.0, "penalty": 2.0})
+    assert (ridge.strategy.name, ridge.grid["penalty"]) == ("ridge", (2.0,))
+    with pytest.raises(ValueError, match=r"hyperparameters: expected among .*, got"):
+        learners_of("auto", data, {"epochs": 3})
+
+
+def test_a_memory_learns_of_them_only_if_told_to():
+    assert Options().overrides == {"sentences": 0}
+    assert Options(hyperparameters={"sentences": (0, 6)}).overrides == {"sentences": (0, 6)}
+    assert Options("ridge", {"penalty": 3.0}).overrides == {"penalty": 3.0}
+    assert Options().to_dict()["hyperparameters"] == {}
 
 
 def test_auto_chooses_with_them_too():

@@ -51,9 +51,11 @@ def learners_of(
     loaded = {name: strategies.load(name) for name in names}
     for own in loaded.values():
         own.validate(data)
-    takers = [name for name in names if name in (names[0], KernelRidge.name)]
+    takers = {names[0], KernelRidge.name} if strategy == "auto" else set(names)
     known = {
-        key for name in takers for key in {*loaded[name].default_hyperparameters(data), "alpha"}
+        key
+        for name in takers  # auto knows those of a kernel also where it is not tried
+        for key in {*strategies.load(name).default_hyperparameters(data), "alpha"}
     }
     if unknown := sorted(set(hyperparameters) - known):
         expected = f"among {sorted(known)}" if known else "none"
