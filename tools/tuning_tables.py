@@ -161,7 +161,28 @@ def sentences() -> str:
     return dated(table(head, rows), "sentences")
 
 
+def training_speed() -> str:
+    """Seconds, peak memory and what was reached of each training, beside its peer's."""
+    found = load("training_speed")["figures"]
+    rows = []
+    for kind, peer in (("contrastive", "torch"), ("nudge", "nudge_ft")):
+        for name, own in found[kind].items():
+            ours, theirs = own["ragtune"], own[peer]
+            if kind == "nudge":
+                reached = f"cosine {own['lowest_cosine']:.5f} at least"
+            else:
+                reached = f"loss {ours['loss']:.3f} / {theirs['loss']:.3f}"
+            rows.append([
+                f"{kind}, {name}", peer.replace("_", "-"),
+                f"{ours['seconds']:.3f} / {theirs['seconds']:.2f}", f"{own['seconds_ratio']:.1f}x",
+                f"{ours['peak_mib']:.1f} / {theirs['peak_mib']:.0f}", reached,
+            ])  # fmt: skip
+    head = ["training", "beside", "seconds", "faster", "peak MiB", "reached"]
+    return dated(table(head, rows), "training_speed")
+
+
 MADE = {
+    "training_speed": training_speed,
     "quality": quality,
     "sentences": sentences,
     "metrics": metrics,
