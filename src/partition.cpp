@@ -142,7 +142,12 @@ class Lane {
         peak_(queries.count * queries.nr, LOWEST),
         mass_(peak_.size(), 0.0),
         moment_(columns_ * peak_.size(), 0.0f),
-        best_(peak_.size(), Best(keep)) {}
+        best_(peak_.size(), Best(keep)),
+        top_(queries.nr),
+        limits_(queries.nr),
+        factor_(queries.nr),
+        sum_(queries.nr),
+        above_(BLOCK) {}
 
   void scan(MatrixView corpus, std::size_t begin, std::size_t end) {
     Block block(queries_->d);
@@ -196,9 +201,6 @@ class Lane {
 
   void collect(const float* scores, std::size_t count, std::size_t first, std::size_t group) {
     const std::size_t nr = queries_->nr;
-    top_.resize(nr);
-    limits_.resize(nr);
-    above_.resize(BLOCK);
     for (std::size_t j = 0; j < nr; ++j) limits_[j] = best_[group * nr + j].threshold();
     kernels().survey(scores, count, limits_.data(), top_.data(), above_.data());
     for (std::size_t i = 0; i < count; ++i, scores += nr) {
@@ -216,7 +218,6 @@ class Lane {
     float* peak = peak_.data() + group * nr;
     double* mass = mass_.data() + group * nr;
     bool higher = false;
-    factor_.resize(nr);
     for (std::size_t j = 0; j < nr; ++j) {
       const float top = std::max(peak[j], top_[j]);
       higher |= top > peak[j];
@@ -228,7 +229,6 @@ class Lane {
       for (std::size_t p = 0; p < columns_; ++p)
         for (std::size_t j = 0; j < nr; ++j) rows[p * nr + j] *= factor_[j];
     }
-    sum_.resize(nr);
     kernels().weigh(scores, count, peak, inverse_, sum_.data());
     for (std::size_t j = 0; j < nr; ++j) mass[j] = mass[j] * factor_[j] + sum_[j];
   }
@@ -240,8 +240,8 @@ class Lane {
   std::vector<double> mass_;   // (padded nq,) sum of exp((score - peak) / temperature)
   std::vector<float> moment_;  // groups of (columns, nr): the same sum of rows
   std::vector<Best> best_;     // (padded nq,)
-  std::vector<float> top_, limits_, factor_, sum_;
-  std::vector<std::uint8_t> above_;
+  std::vector<float> top_, limits_, factor_, sum_;  // (nr,) of the block at hand
+  std::vector<std::uint8_t> above_;                 // (BLOCK,)
 };
 
 void check(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep) {

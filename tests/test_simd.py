@@ -153,10 +153,10 @@ def test_scores_become_weights_with_the_same_bits_in_each_set(kernels, n):
     np.testing.assert_allclose(weights, expected, rtol=3e-7)
     np.testing.assert_allclose(sums, expected.sum(axis=0), rtol=1e-5)
     assert (weights.max(axis=0) == 1).all()
-    narrow, width = _core.columns("baseline"), min(columns, _core.columns("baseline"))
-    block = np.ascontiguousarray(scores[:, :width])
+    narrow = _core.columns("baseline")  # no set has fewer
+    block = np.ascontiguousarray(scores[:, :narrow])
     plain, _ = _core.weigh("baseline", block, np.ascontiguousarray(peaks[:narrow]), 20.0)
-    np.testing.assert_array_equal(plain, weights[:, :width])
+    np.testing.assert_array_equal(plain, weights[:, :narrow])
 
 
 def test_a_block_of_another_width_is_refused():

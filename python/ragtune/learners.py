@@ -48,21 +48,21 @@ def learners_of(
     ]
     plans = {"auto": climbed, "fusion": [], "identity": [], "nudge": []}
     names: list[str] = plans.get(strategy, [strategy])
-    loaded = {name: strategies.load(name) for name in names}
-    for own in loaded.values():
-        own.validate(data)
-    takers = {names[0], KernelRidge.name} if strategy == "auto" else set(names)
+    # auto knows the hyperparameters of a kernel also where it is not tried
+    takers = [names[0], KernelRidge.name] if strategy == "auto" else names
+    loaded = {name: strategies.load(name) for name in {*names, *takers}}
+    for name in names:
+        loaded[name].validate(data)
     known = {
-        key
-        for name in takers  # auto knows those of a kernel also where it is not tried
-        for key in {*strategies.load(name).default_hyperparameters(data), "alpha"}
+        key for name in takers for key in {*loaded[name].default_hyperparameters(data), "alpha"}
     }
     if unknown := sorted(set(hyperparameters) - known):
         expected = f"among {sorted(known)}" if known else "none"
         raise ValueError(f"hyperparameters: expected {expected} for {strategy}, got {unknown}")
+    given = {name: hyperparameters if name in takers else {} for name in names}
     return [
-        Learner(own, *strategies.grid_of(own, data, hyperparameters if name in takers else {}))
-        for name, own in loaded.items()
+        Learner(loaded[name], *strategies.grid_of(loaded[name], data, given[name]))
+        for name in names
     ]
 
 
