@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 import numpy as np
-from common import alternate, finish
-from peers import EF_CONSTRUCTION, M, note
+from common import alternate, finish, note
+from peers import EF_CONSTRUCTION, M
 from vectors import ROWS_PER_CLUSTER, Mixture, Task, arguments
 
 import ragtune

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Sequence
 from itertools import chain
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import finish
+from common import finish, note
 from tuning_peers import COVERAGE, Set, by_words, fixed_mix, judged, ndcg, nearest, percent
 
 from ragtune.arrays import unit_rows
@@ -27,10 +26,6 @@ from ragtune.training_data import training_data
 from ragtune.tuning import tune
 
 SEED = 0
-
-
-def note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def pseudo(task: Set, style: str, count: int) -> tuple[list[str], list[dict[int, float]]]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import faiss
 import numpy as np
-from common import alternate, finish
+from common import alternate, finish, note
 from numpy.typing import NDArray
-from peers import Faiss, Hnswlib, Ids, Ragtune, note
+from peers import Faiss, Hnswlib, Ids, Ragtune
 from vectors import Task, arguments, clustered
 
 K = 10

@@ -14,8 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from common import finish
-from peers import Engine, Faiss, Ragtune, at_recall, note, sweep
+from common import finish, note
+from peers import Engine, Faiss, Ragtune, at_recall, sweep
 from vectors import Task, arguments, clustered
 
 RECALL = 0.995

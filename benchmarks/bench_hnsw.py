@@ -7,8 +7,8 @@ import statistics
 import time
 from typing import Any
 
-from common import alternate, finish
-from peers import Engine, Faiss, Ragtune, at_recall, engines, note, sweep
+from common import alternate, finish, note
+from peers import Engine, Faiss, Ragtune, at_recall, engines, sweep
 from vectors import Task, Vectors, arguments, clustered, minilm
 
 TARGETS = 0.95, 0.995

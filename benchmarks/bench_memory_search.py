@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, finish
-from peers import note
+from common import RESULTS, finish, note
 from vectors import Vectors, arguments, clustered
 
 import ragtune

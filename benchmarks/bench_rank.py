@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from common import finish
-from peers import note
+from common import finish, note
 from vectors import arguments, clustered
 
 import ragtune

@@ -5,15 +5,12 @@ Learned from the train split of BEIR sets, asked the test split, as bench_tuning
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from bench_tuning import Ways, note
-from common import finish
-from tuning_peers import Set, judged, nearest
+from common import finish, note
+from tuning_peers import Set, nearest
 from vectors import arguments
-
-import ragtune
+from ways import Ways
 
 GIVEN: dict[str, dict[str, Any]] = {
     "questions": {"sentences": 0},
@@ -24,17 +21,9 @@ GIVEN: dict[str, dict[str, Any]] = {
 def measured(task: Set) -> dict[str, Any]:
     """Both products of both ways, and what the adapter's report promised."""
     ways, promised = Ways(task, {}), {}
-    train, asked = judged(task.beir.train.grades), task.vectors(ways.asked)
-    grades = [task.beir.train.grades[q] for q in train]
-    words = {"texts": task.beir.texts, "queries": task.texts(train), "parts": task.parts}
+    asked = task.vectors(ways.asked)
     for name, given in GIVEN.items():
-        begin = time.perf_counter()
-        model = ragtune.fit(
-            task.corpus, task.vectors(train), grades, hyperparameters=given, **words
-        )
-        seconds = time.perf_counter() - begin
-        ranked = model.rank(asked, task.texts(ways.asked), k=10)[1]
-        ways.add(f"full, {name}", ranked, seconds, model)
+        model = ways.learned(f"full, {name}", parts=task.parts, hyperparameters=given, **ways.words)
         ways.add(f"adapter, {name}", nearest(task.corpus, model.transform(asked)))
         report = model.adapter_report
         promised[name] = {
@@ -42,7 +31,7 @@ def measured(task: Set) -> dict[str, Any]:
             "sentences": report.hyperparameters.get("sentences", 0),
             **{part: 100 * change["ndcg@10"].after for part, change in report.slices.items()},
         }
-    return {"train": len(train), "ways": ways.figures, "promised": promised}
+    return {"train": len(ways.train), "ways": ways.figures, "promised": promised}
 
 
 def main() -> None:

@@ -14,16 +14,13 @@ import contextlib
 import io
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, finish, machine
+from common import RESULTS, finish, machine, note
 from tuning_peers import (
     PEERS,
     Grades,
@@ -38,54 +35,15 @@ from tuning_peers import (
     reciprocal_rank_fusion,
     safe,
 )
+from ways import Ways
 
-import ragtune
-
-METRICS = "ndcg@10", "recall@1", "recall@10", "mrr@10"
 DEPTH = 100  # of the rankings that reciprocal rank fusion takes
 FEW, SEEDS = (25, 50, 100, 200), 10
 PARTS = {"shuffled", "quality", "halves", "few"}
 ALONE = "ridge", "kernel_ridge", "contrastive", "low_rank"
 
 
-def note(text: str) -> None:
-    """Tell on stderr how far it is; stdout is for the figures."""
-    print(text, file=sys.stderr, flush=True)
-
-
 # -- quality ------------------------------------------------------------------------------------
-
-
-@dataclass
-class Ways:
-    """Collects what each way of ranking the test queries is worth."""
-
-    task: Set
-    figures: dict[str, Any]
-
-    @cached_property
-    def asked(self) -> list[int]:
-        return judged(self.task.beir.test.grades)
-
-    @cached_property
-    def slices(self) -> dict[str, Any]:
-        """Which test queries have a relevant document with a training query, and which none."""
-        trained = {row for grades in self.task.beir.train.grades for row in positive(grades)}
-        tests = [positive(self.task.beir.test.grades[q]) for q in self.asked]
-        seen = np.array([not trained.isdisjoint(rows) for rows in tests])
-        return {"all": np.ones_like(seen), "seen": seen, "unseen": ~seen}
-
-    def add(self, name: str, rows: Any, seconds: float | None = None, model: Any = None) -> None:
-        """Score a ranking; `seconds` are those of learning."""
-        grades = ragtune.Qrels([self.task.beir.test.grades[q] for q in self.asked])
-        scores = ragtune.evaluate(ragtune.Run(rows), grades, METRICS)
-        own = self.figures.setdefault(name, {})
-        for part, which in self.slices.items():
-            own[part] = {m: percent(s[which].mean()) for m, s in scores.items() if which.any()}
-        own["seconds"] = None if seconds is None else round(seconds, 2)
-        own["verdict"] = None if model is None else model.report.verdict.decision
-        shown = {part: own[part].get("ndcg@10") for part in self.slices}
-        note(f"  {name}: {shown} {own['seconds']} s {own['verdict'] or ''}")
 
 
 def promised(report: Any) -> dict[str, Any]:
@@ -102,33 +60,27 @@ def promised(report: Any) -> dict[str, Any]:
 def quality(task: Set, alone: Sequence[str] = ALONE) -> dict[str, Any]:
     """Every way beside every other, on the test split."""
     ways = Ways(task, {})
-    train, asked = judged(task.beir.train.grades), task.vectors(ways.asked)
-    grades, texts = [task.beir.train.grades[q] for q in train], task.texts(ways.asked)
-    learned = task.vectors(train)
-    words = {"texts": task.beir.texts, "queries": task.texts(train)}
+    asked, texts, words = task.vectors(ways.asked), task.texts(ways.asked), ways.words
     plans: dict[str, dict[str, Any]] = {name: {"strategy": name} for name in alone}
     plans |= {"fusion": {"strategy": "fusion", **words}, "auto": words}
     plans["auto, parts"] = {**words, "parts": task.parts}
     for name, given in plans.items():
-        begin = time.perf_counter()
-        model = ragtune.fit(task.corpus, learned, grades, **given)
-        seconds = time.perf_counter() - begin
-        said = texts if "texts" in given else None
-        ways.add(f"ragtune {name}", model.rank(asked, said, k=10)[1], seconds, model)
+        model = ways.learned(f"ragtune {name}", **given)
     ways.add("ragtune auto, adapter only", nearest(task.corpus, model.transform(asked)))
     ways.figures["ragtune auto, adapter only"]["verdict"] = model.adapter_report.verdict.decision
     for name, rows in safe(task, model, ways.asked).items():
         ways.add(name, rows)
     both = nearest(task.corpus, asked, DEPTH), by_words(task, texts, DEPTH)
     ways.add("reciprocal rank fusion", reciprocal_rank_fusion(both, 10))
-    lesson = Lesson(task.corpus, learned, [sorted(positive(own)) for own in grades])
+    answers = [sorted(positive(task.beir.train.grades[q])) for q in ways.train]
+    lesson = Lesson(task.corpus, task.vectors(ways.train), answers)
     for name, peer in PEERS.items():
         begin = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             moved = peer(lesson, asked)
         ways.add(name, nearest(*moved), time.perf_counter() - begin)
     return {
-        "train": len(train),
+        "train": len(ways.train),
         "test": {name: int(which.sum()) for name, which in ways.slices.items()},
         "ways": ways.figures,
         "promised": {"full": promised(model.report), "adapter": promised(model.adapter_report)},

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from datetime import date
@@ -54,6 +55,11 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(data) if data else None)
     parser.add_argument("--save", action="store_true", help="keep the figures in results/")
     return parser.parse_args()
+
+
+def note(text: str) -> None:
+    """Tell on stderr how far it is; stdout is for the figures."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def finish(name: str, figures: dict[str, object], save: bool) -> None:

@@ -8,7 +8,6 @@ happens, and Vamana gets a degree of 32 (and 64, which its authors like better).
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ import faiss
 import hnswlib
 import numpy as np
 import svs
-from common import alternate
+from common import alternate, note
 from numpy.typing import NDArray
 from usearch.index import Index as UsearchIndex
 from vectors import Task, Vectors
@@ -133,11 +132,6 @@ def engines() -> list[Engine]:
     """All of them; ragtune first."""
     peers = [Faiss(), Hnswlib(), *map(Usearch, ("f32", "bf16", "i8")), Svs(32), Svs(64)]
     return [Ragtune(), *peers]
-
-
-def note(text: str) -> None:
-    """Tell on stderr how far it is; stdout is for the figures."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def sweep(
