@@ -215,6 +215,7 @@ MADE = {
         ("search", exact),
         ("growth", partial(growth, "growth")),
         ("growth_intel", partial(growth, "growth_intel")),
+        ("growth_large_cache", partial(growth, "growth_large_cache")),
         ("filter", filtered),
         ("churn", churn),
         ("memory_search", memory_search),
