@@ -8,7 +8,7 @@ queries.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from trainers import Split, Task, nudge_ft, torch_contrastive
 import ragtune
 from ragtune import _core
 from ragtune.arrays import unit_rows
+from ragtune.inverse_cloze import Sentences
 from ragtune.training_data import sources_of, training_data
 from ragtune.tuning import tune
 
@@ -54,9 +55,14 @@ class Set:
         return cls(folder.name, unit_rows(corpus), unit_rows(queries), beir, (parts, rows))
 
     @cached_property
+    def sentences(self) -> Sentences:
+        """What they teach is learned once for all fits whose time is not told."""
+        return Sentences(self.corpus, *self.parts)
+
+    @cached_property
     def sources(self) -> Any:
         """Legs of the whole corpus, made once for all fits whose time is not told."""
-        return sources_of(self.corpus, self.beir.texts, self.parts)
+        return sources_of(self.corpus, self.beir.texts, self.sentences)
 
     def vectors(self, chosen: Sequence[int]) -> Any:
         return np.ascontiguousarray(self.queries[chosen])
@@ -67,7 +73,8 @@ class Set:
     def fit(self, chosen: Sequence[int], grades: Grades, seed: int) -> Any:
         """The `auto` of `ragtune.fit` with texts and parts, over the sources made before."""
         vectors, texts = self.vectors(chosen), self.texts(chosen)
-        data = training_data(self.corpus, vectors, grades, None, texts, self.parts)
+        data = training_data(self.corpus, vectors, grades, None, texts)
+        data = replace(data, parts=self.sentences)
         return tune(data, self.sources, "auto", {}, COVERAGE, seed, None)
 
 

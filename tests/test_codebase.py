@@ -27,7 +27,8 @@ LAYERS = [
      "side_by_side"},
     {"store", "embed", "questions", "evaluation", "index", "files", "legs",
      "demo.stdlib", "demo.stdlib_names"},
-    {"ranking", "report", "report_details", "features", "training_data", "plots", "space"},
+    {"ranking", "report", "report_details", "features", "inverse_cloze", "training_data", "plots",
+     "space"},
     {"gate", "folds", "fusion", "crossfit", "full_model", "strategies"},
     {"learners", "model", "model_file", "judged_table", "explanation", "overlay"},
     {"adapters", "stacking"},
@@ -40,9 +41,9 @@ LAYERS = [
     {"jobs.child"},
     {"demo", "cli", "integrations"},
 ]
-NUMBERS = {"arrays", "index", "evaluation", "report", "training_data", "strategies", "tuning",
-           "adapters", "crossfit", "fusing", "learners", "overlay", "legs", "features",
-           "fusion", "full_model",
+NUMBERS = {"arrays", "index", "evaluation", "report", "inverse_cloze", "training_data",
+           "strategies", "tuning", "adapters", "crossfit", "fusing", "learners", "overlay",
+           "legs", "features", "fusion", "full_model",
            "model", "model_file", "memory", "learning", "measuring", "questions",
            "report_details", "calibration", "registry", "chunk_index", "chunk_words",
            "chunk_parts", "files", "side_by_side", "cli"}

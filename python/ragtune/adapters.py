@@ -40,15 +40,13 @@ class Adapters:
     shuffled: tuple[NDArray[np.float32], NDArray[np.float32]]
 
     def lesson(self, data: TrainingData) -> Lesson | None:
-        """What the adapter was taught, if it is one that can tell."""
-        if self.report.strategy not in (Ridge.name, KernelRidge.name):
-            return None
+        """What the adapter was taught, if it is one that can tell: sentences taught no part."""
         chosen = self.report.hyperparameters
+        if self.report.strategy not in (Ridge.name, KernelRidge.name) or chosen.get("sentences"):
+            return None
         shifts = targets(data, float(chosen["contrast"])) - data.queries
         penalty, alpha = float(chosen["penalty"]), float(chosen["alpha"])
         kernel = kernel_of(self.adapter)
-        if kernel is not None and kernel.under is not None:  # which was shrunk with the rest
-            shifts -= data.queries @ (kernel.under / np.float32(alpha))
         return Lesson(data.queries, shifts, data.asked, data.query_texts, penalty, alpha, kernel)
 
     def calibration(self, data: TrainingData) -> Calibration | None:
@@ -202,7 +200,7 @@ def _candidate(
     """Learner, hyperparameters and alpha of a candidate above 0."""
     number, alpha = divmod(candidate - 1, len(learners[0].alphas))
     for learner in learners:
-        settings = strategies.settings(learner.grid)
+        settings = learner.settings()
         if number < len(settings):
             break
         number -= len(settings)

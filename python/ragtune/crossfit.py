@@ -51,14 +51,16 @@ class Outcome:
     objective: NDArray[np.float64]
     csr: Csr
 
-    def first(self, settings: int) -> Outcome:
-        """The same with only some of the settings."""
-        candidates = 1 + settings * len(self.alphas)
+    def only(self, settings: NDArray[np.int64]) -> Outcome:
+        """The same with some of the settings, by their numbers."""
+        each = len(self.alphas)
+        own = 1 + settings[:, None] * each + np.arange(each)
+        candidates = np.concatenate([[0], own.ravel()])
         return replace(
             self,
-            adapted=self.adapted[:settings],
-            ranks=self.ranks[:candidates],
-            objective=self.objective[:candidates],
+            adapted=self.adapted[settings],
+            ranks=self.ranks[candidates],
+            objective=self.objective[candidates],
         )
 
     def scores(self, candidate: NDArray[np.int64] | None = None) -> Scores:

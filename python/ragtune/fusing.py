@@ -35,11 +35,15 @@ def fuse(
     """Legs over the best linear adapter, or over the best of all where that gains more.
 
     A kernel knows single documents, as stored questions do; what of that helps the other legs is
-    found out of fold.
+    found out of fold. What sentences taught is left to the query adapter: there are legs of them.
     """
     tried, best = trained
-    linear = tried.before(KernelRidge.name)
-    plain = best if linear is tried else Adapters.chosen(data, linear, coverage, seed)
+    quick = [learner.only("sentences", 0) for learner in tried.learners]
+    alone = tried.among(quick)
+    if alone is not tried:
+        best = Adapters.chosen(data, alone, coverage, seed)
+    linear = alone.among([own for own in quick if own.strategy.name != KernelRidge.name])
+    plain = best if linear is alone else Adapters.chosen(data, linear, coverage, seed)
     table, stacked = _stacked(data, sources, plain, coverage, tick)
     if best.report.strategy != KernelRidge.name:
         return plain, table, stacked

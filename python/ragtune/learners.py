@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,16 @@ class Learner:
     def adapted(self, data: TrainingData, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """Queries under every setting."""
         return strategies.adapted(self.strategy, data, queries, self.grid)
+
+    def settings(self) -> list[dict[str, Any]]:
+        """Every combination of values that it tries."""
+        return strategies.settings(self.grid)
+
+    def only(self, name: str, value: Any) -> Learner:
+        """The same with one value of a hyperparameter, if that is among those that it tries."""
+        if value not in self.grid.get(name, ()):
+            return self
+        return replace(self, grid={**self.grid, name: (value,)})
 
 
 def learners_of(
@@ -88,14 +98,18 @@ class Tried:
         seen, unseen = (cross_fit(data, part, ways, alphas, tick) for part in folds)
         return cls(learners, seen, unseen)
 
-    def before(self, name: str) -> Tried:
-        """The same with only the learners that come before one."""
-        names = [learner.strategy.name for learner in self.learners]
-        if name not in names:
+    def among(self, learners: Sequence[Learner]) -> Tried:
+        """The same with some of the learners, in their order, or some of their settings."""
+        wanted = {learner.strategy.name: learner.settings() for learner in learners}
+        kept = [
+            setting in wanted.get(learner.strategy.name, ())
+            for learner in self.learners
+            for setting in learner.settings()
+        ]
+        if all(kept):
             return self
-        learners = self.learners[: names.index(name)]
-        count = sum(len(strategies.settings(learner.grid)) for learner in learners)
-        seen, unseen = (None if part is None else part.first(count) for part in self.slices)
+        numbers = np.flatnonzero(kept)
+        seen, unseen = (None if part is None else part.only(numbers) for part in self.slices)
         return Tried(learners, seen, unseen)
 
     @property

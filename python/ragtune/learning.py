@@ -62,16 +62,6 @@ class Options:
         """Whether the sentences of chunks are learned on."""
         return self.sentences and self.strategy in ("auto", "fusion")
 
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """Values in place of the strategy's own.
-
-        Of `auto` the full model serves, which looks at sentences by legs of its own: the matrix
-        that they can teach, too, gains it next to nothing and takes most of the time.
-        """
-        quick = {"sentences": 0} if self.strategy == "auto" else {}
-        return {**quick, **self.hyperparameters}
-
     def to_dict(self) -> dict[str, Any]:
         """The options as what JSON can hold."""
         return asdict(self) | {"hyperparameters": dict(self.hyperparameters)}
@@ -225,7 +215,7 @@ class Learning:
             parts=self._parts(corpus, options, progress),
             groups=corpus.sources,
             strategy=options.strategy,
-            hyperparameters=options.overrides,
+            hyperparameters=options.hyperparameters,
             coverage=options.coverage,
             seed=options.seed,
             learning_curve=options.learning_curve,

@@ -5,8 +5,7 @@ With queries Q and targets T (m, d), ridge to the identity is W = (Q'Q + p I)^-1
     q'W x - q'x = sum_i a_i (t_i - q_i)'x,    a_i = q'(Q'Q + p I)^-1 q_i
 
 exactly: the i-th term is what pair i adds to the score of x. Kernel ridge is the same with the
-kernel of queries and centres in place of queries, and that of the centres in place of I. Over a
-matrix M the targets are t_i - q_i M: the sum tells what the pairs move beyond what M does.
+kernel of queries and centres in place of queries, and that of the centres in place of I.
 """
 
 from __future__ import annotations
@@ -25,11 +24,10 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A Gaussian kernel over centres (c, d) of unit length; `under` is an M (d, d) below it."""
+    """A Gaussian kernel over centres (c, d) of unit length."""
 
     centres: Floats
     sharpness: float
-    under: Floats | None = None
 
     def of(self, rows: Doubles) -> Doubles:
         """Rows (r, d) against the centres, (r, c)."""
@@ -41,8 +39,7 @@ def kernel_of(adapter: Any) -> Kernel | None:
     if adapter.kind != "kernel":
         return None
     matrices = adapter.matrices()
-    sharpness = float(matrices["sharpness"][0, 0])
-    return Kernel(matrices["centres"], sharpness, matrices.get("m"))
+    return Kernel(matrices["centres"], float(matrices["sharpness"][0, 0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +56,15 @@ class Lesson:
 
     def adapted(self, query: Floats) -> Doubles:
         """A query (d,) as the adapter moves it, not of unit length."""
-        own = query.astype(np.float64)
-        moved = own + self.alpha * (self._likeness(query) @ self.shifts.astype(np.float64))
-        if self.kernel is not None and self.kernel.under is not None:
-            moved += own @ self.kernel.under.astype(np.float64)
-        return moved
+        shift = self._likeness(query) @ self.shifts.astype(np.float64)
+        return np.asarray(query.astype(np.float64) + self.alpha * shift)
 
     def moved(self, query: Floats, rows: Floats) -> Doubles:
         """What each pair adds to the score of rows (k, d) for a query (d,), before it is scaled.
 
         Returns:
             Shape (k, m); the sum over the pairs is the dot product with the adapted query less
-            that with the query itself, or with what a matrix below the kernel makes of it, before
-            the adapted query is brought to unit length.
+            that with the query itself, before the adapted query is brought to unit length.
         """
         towards = rows.astype(np.float64) @ self.shifts.astype(np.float64).T
         return np.asarray(self.alpha * self._likeness(query) * towards)

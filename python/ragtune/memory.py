@@ -274,8 +274,7 @@ class Memory:
             chat: Asked first for questions about new and changed chunks.
             asking: How `chat` is asked; see `questions.generate`.
             strategy: See `ragtune.fit`, also for the arguments that follow.
-            hyperparameters: Overrides of the strategy's own. The full model looks at sentences by
-                itself, so "auto" learns no matrix of them unless {"sentences": (0, 6)} is given.
+            hyperparameters: Overrides of the strategy's own.
             coverage: Share of traffic that falls on documents with questions.
             seed: Decides folds and resamples.
             sentences: Look at the sentences of the chunks, too: they are embedded once, now and

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ragtune import _core
 from ragtune.arrays import as_count, as_ids, as_matrix, unit_rows
 from ragtune.inputs import strings
+from ragtune.inverse_cloze import Sentences
 from ragtune.legs import Lexical, Matrix, Sources
 
 NEGATIVES = 10  # rows that the frozen embeddings put first though they are not relevant
@@ -30,8 +31,8 @@ class TrainingData:
     sorted by query, groups (n,) with one number per document group. `answers` and `negatives`
     (nq, d) are the means of each query's relevant rows, by grade, and of its hard negatives.
     `asked` (nq,) tells which of the caller's queries each is, and `nearest` (nq, k) are the rows
-    that the frozen embeddings find. `query_texts` (nq,) if known. `parts` are the vectors of
-    sentences (p, d), as they were given, and the row of each (p,).
+    that the frozen embeddings find. `query_texts` (nq,) if known. `parts` are the sentences of the
+    corpus, None without any.
     """
 
     corpus: Floats
@@ -46,7 +47,7 @@ class TrainingData:
     nearest: Ints
     query_texts: list[str] | None = None
     language: str = "english"
-    parts: tuple[Floats, Ints] | None = None
+    parts: Sentences | None = None
 
     @property
     def csr(self) -> tuple[Ints, Ints, Floats]:
@@ -80,12 +81,10 @@ class TrainingData:
     def dealt_anew(self, random: np.random.Generator) -> TrainingData:
         """The same with the answers shuffled among the pairs: what remains teaches nothing.
 
-        So are the rows of the sentences, by a generator of their own: the pairs are dealt as they
-        would be without.
+        So are the rows of the sentences, always in the same way.
         """
-        rows, parts = random.permutation(self.pair_row), self.parts
-        if parts is not None:
-            parts = parts[0], random.spawn(1)[0].permutation(parts[1])
+        rows = random.permutation(self.pair_row)
+        parts = None if self.parts is None else self.parts.dealt_anew
         pairs = self.pair_query, rows, self.pair_grade
         answers, negatives = _targets(self.corpus, self.nearest, *pairs)
         return replace(self, pair_row=rows, answers=answers, negatives=negatives, parts=parts)
@@ -138,8 +137,8 @@ def training_data(
     )
 
 
-def _checked(parts: Parts, corpus: Floats) -> tuple[Floats, Ints]:
-    """Embeddings (p, d) and rows (p,) of the sentences of a corpus (n, d)."""
+def _checked(parts: Parts, corpus: Floats) -> Sentences | None:
+    """The sentences of a corpus (n, d), None if there are none."""
     if len(parts) != 2:
         raise ValueError(f"parts: expected (embeddings, rows), got {len(parts)} values")
     n = len(corpus)
@@ -148,13 +147,11 @@ def _checked(parts: Parts, corpus: Floats) -> tuple[Floats, Ints]:
     if len(rows) and not 0 <= rows.min() <= rows.max() < n:
         wrong = rows[(rows < 0) | (rows >= n)][0]
         raise ValueError(f"parts[1]: expected rows in [0, {n}), got {wrong}")
-    return embeddings, rows
+    return Sentences(corpus, embeddings, rows) if len(rows) else None
 
 
-def sources_of(
-    corpus: Floats, texts: Sequence[str] | None, parts: tuple[Floats, Ints] | None
-) -> Sources:
-    """The legs of a corpus (n, d) that need no learning; `parts` as training data hold them.
+def sources_of(corpus: Floats, texts: Sequence[str] | None, parts: Sentences | None) -> Sources:
+    """The legs of a corpus (n, d) that need no learning.
 
     Raises:
         TypeError: A text is not a string.
@@ -166,7 +163,7 @@ def sources_of(
         lexical.add(np.arange(n, dtype=np.int64), list(strings(texts, "texts", n)))
     if parts is not None:
         vectors = _core.Parts(corpus.shape[1])
-        vectors.add(*parts)
+        vectors.add(parts.vectors, parts.rows)
     return Sources(Matrix(corpus), lexical, vectors)
 
 

@@ -60,8 +60,9 @@ def fit(
         strategy: "auto" learns an adapter and the fusion of all legs; "fusion" only the latter;
             "ridge" and the like an adapter alone; "nudge" moves documents; "identity" learns
             nothing.
-        hyperparameters: Of the strategy; a value, or several to choose from. With parts, "auto"
-            also learns from 6 of them for each question; {"sentences": 0} takes less time.
+        hyperparameters: Of the strategy; a value, or several to choose from. With parts and 50
+            queries or more, "auto" also tries an adapter over a matrix that they teach by
+            themselves; {"sentences": 0} saves the time of that.
         coverage: Share of traffic that falls on documents with training questions.
         seed: Decides the folds and the resamples.
         learning_curve: Also learn from a quarter and from half of the questions, which takes about

@@ -2,11 +2,6 @@
 
 Overtakes ridge where there are many pairs. `ridge_share` mixes in the ridge matrix of a middling
 penalty: the two learners err in different ways, so their mean is often better than either.
-
-`sentences` has it learn from so many sentences of the corpus beside each question, too: each asks
-for its own chunk. What chunks say is known of all of them, also of those that nobody asked about,
-and a few hundred questions do not tell what a matrix would have to know (the inverse cloze task:
-Lee, Chang & Toutanova 2019, arXiv 1906.00300).
 """
 
 from __future__ import annotations
@@ -18,15 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
-from ragtune.arrays import unit_rows
-from ragtune.ranking import Csr
 from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import TrainingData
 from ragtune.types import Cancel, Progress
 
 CORPUS_AT_MOST = 200_000  # rows above which negatives are mined
-AMONG_AT_LEAST = 10_000  # rows that sentences are told apart from, if there are so many
-SENTENCES_AT_MOST = 12_000  # with more, questions are many, too, and minutes become hours
 BESIDE = {"contrast": 0.6, "penalty": 30.0}  # the ridge that is mixed in
 
 Floats = NDArray[np.float32]
@@ -49,9 +40,8 @@ class Contrastive:
             )
 
     def default_hyperparameters(self, data: TrainingData) -> Values:
-        """Values to choose from; with `sentences` above 0 some 5 `epochs` are enough."""
+        """Values to choose from."""
         return {
-            "sentences": (0,),
             "penalty": (0.03, 0.1),
             "temperature": (0.05,),
             "learning_rate": (3e-3,),
@@ -69,14 +59,13 @@ class Contrastive:
     ) -> _core.Adapter:
         """The adapter of one setting."""
         given = dict(hyperparameters)
-        share, sentences = given.pop("ridge_share", 0.0), given.pop("sentences", 0)
-        corpus, queries, pairs = _lessons(data, sentences)
+        share = given.pop("ridge_share", 0.0)
         result = _core.train_contrastive(
-            corpus,
-            queries,
-            *pairs,
+            data.corpus,
+            data.queries,
+            *data.csr,
             kind=self.kind,
-            negatives="corpus" if len(corpus) <= CORPUS_AT_MOST else "mined",
+            negatives="corpus" if len(data.corpus) <= CORPUS_AT_MOST else "mined",
             progress=_stopping(progress, cancel),
             **given,
         )
@@ -98,42 +87,6 @@ class Contrastive:
             own = queries @ self.train(data, setting).matrix()
             blocks += [share * beside + (1 - share) * own for share in grid["ridge_share"]]
         return np.stack(blocks).astype(np.float32)
-
-
-def _lessons(data: TrainingData, sentences: int) -> tuple[Floats, Floats, Csr]:
-    """Corpus, questions and pairs to learn from; the corpus is a sample where sentences join in.
-
-    Raises:
-        ValueError: There are no sentences.
-    """
-    if not sentences:
-        return data.corpus, data.queries, data.csr
-    if data.parts is None:
-        raise ValueError(f"hyperparameters['sentences']: expected 0 without parts, got {sentences}")
-    vectors, owners = data.parts
-    order = np.random.default_rng(0).permutation(len(owners))
-    chosen = order[: min(sentences * len(data.queries), SENTENCES_AT_MOST)]
-    offsets, rows, grades = data.csr
-    named = np.concatenate([rows, owners[chosen]])
-    kept = _sample(named, len(data.corpus))
-    ends = offsets[-1] + np.arange(1, len(chosen) + 1)
-    return (
-        data.corpus if len(kept) == len(data.corpus) else data.corpus[kept],
-        np.concatenate([data.queries, unit_rows(vectors[chosen])]),
-        (
-            np.concatenate([offsets, ends]),
-            np.searchsorted(kept, named),
-            np.concatenate([grades, np.ones(len(chosen), np.float32)]),
-        ),
-    )
-
-
-def _sample(named: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Rows that are named and others by chance, rising: `AMONG_AT_LEAST` if there are so many."""
-    own = np.unique(named)
-    rest = np.setdiff1d(np.arange(n), own, assume_unique=True)
-    more = np.random.default_rng(0).permutation(rest)[: max(AMONG_AT_LEAST - len(own), 0)]
-    return np.sort(np.concatenate([own, more]))
 
 
 class LowRank(Contrastive):

@@ -3,8 +3,8 @@
 A question is moved as the training questions near it were. Where `ridge` learns one shift for all
 questions, this also learns what single documents are asked; a question near none stays itself.
 
-With `sentences` it learns what questions still lack under the matrix that `contrastive` learns of
-them and of sentences of the corpus: the matrix serves all questions, the kernel those near others.
+With `sentences` it learns what questions still lack under the matrix that sentences of the corpus
+teach (`inverse_cloze`): the matrix serves all questions, the kernel those near others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ragtune import _core
-from ragtune.strategies.contrastive import Contrastive
 from ragtune.strategies.ridge import targets
 from ragtune.training_data import TrainingData
 from ragtune.types import Cancel, Progress
@@ -25,11 +24,8 @@ CENTRES = 1_024  # questions kept at most: 3 MB at 384 dimensions
 CONTRASTS = (0.6,)
 SHARPNESSES = (4.0, 8.0, 16.0)  # a kernel that falls more slowly hardly differs from ridge
 PENALTIES = (0.3, 1.0, 3.0, 10.0)
-SENTENCES = 6  # for each question
-UNDER: dict[str, Any] = {  # how `contrastive` learns the matrix below a kernel
-    "penalty": 0.01, "temperature": 0.05, "learning_rate": 3e-3, "epochs": 5, "batch": 128,
-    "ridge_share": 0.5, "drift": 12.0,  # few are measured again: as good, in half the time
-}  # fmt: skip
+SENTENCES = 12_000  # with more the matrix is no better
+LEAST = 50  # questions to choose a matrix by
 
 Floats = NDArray[np.float32]
 Values = Mapping[str, tuple[Any, ...]]
@@ -47,11 +43,10 @@ class KernelRidge:
         """Values to choose from.
 
         `contrast` is that of `ridge`, `penalty` is lambda, and `sharpness` tells how fast the
-        kernel falls: e^-sharpness at the mean distance of two questions. `sentences` of the corpus
-        teach a matrix below the kernel, so many for each question; 0 is no matrix. They are tried
-        where there are sentences and as many questions as `contrastive` asks for.
+        kernel falls: e^-sharpness at the mean distance of two questions. So many `sentences` of
+        the corpus at most teach a matrix below the kernel; 0 is no matrix.
         """
-        taught = data.parts is not None and len(data.queries) >= Contrastive.least
+        taught = data.parts is not None and len(data.queries) >= LEAST
         return {
             "sentences": (0, SENTENCES) if taught else (0,),
             "contrast": CONTRASTS,
@@ -100,11 +95,16 @@ class KernelRidge:
 
 
 def _under(data: TrainingData, sentences: int) -> Floats | None:
-    """What the matrix below the kernel adds to a query, (d, d)."""
+    """The matrix M (d, d) below the kernel, which adds q M to a query.
+
+    Raises:
+        ValueError: There are no sentences.
+    """
     if not sentences:
         return None
-    matrix = Contrastive().train(data, UNDER | {"sentences": sentences}).matrix()
-    return np.ascontiguousarray(matrix - np.eye(len(matrix), dtype=np.float32))
+    if data.parts is None:
+        raise ValueError(f"hyperparameters['sentences']: expected 0 without parts, got {sentences}")
+    return data.parts.shift(sentences)
 
 
 def _aims(data: TrainingData, contrast: float, under: Floats | None) -> Floats:
