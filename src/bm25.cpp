@@ -105,7 +105,9 @@ Ranking Bm25::search(Texts texts, std::int64_t k, const IdFilter& filter, int nu
   return out;
 }
 
-RowMajor<float> Bm25::score(Texts texts, IdsView candidates, int num_threads) const {
+template <class Fill>
+RowMajor<float> Bm25::of_candidates(Texts texts, IdsView candidates, Fill fill,
+                                    int num_threads) const {
   if (candidates.rows() != std::ssize(texts))
     throw std::invalid_argument("candidates: expected " + std::to_string(texts.size()) +
                                 " rows, got " + std::to_string(candidates.rows()));
@@ -120,12 +122,20 @@ RowMajor<float> Bm25::score(Texts texts, IdsView candidates, int num_threads) co
         std::vector<Term> terms;
         Analyzer::of_thread(options_.language).read(texts[std::size_t(q)], terms);
         const auto c = std::size_t(candidates.cols());
-        score_candidates(in, question(*state, weights, std::move(terms)),
-                         {candidates.data() + std::size_t(q) * c, c},
-                         out.data() + std::size_t(q) * c);
+        fill(in, question(*state, weights, std::move(terms)),
+             std::span(candidates.data() + std::size_t(q) * c, c),
+             out.data() + std::size_t(q) * c);
       },
       num_threads, 4);
   return out;
+}
+
+RowMajor<float> Bm25::score(Texts texts, IdsView candidates, int num_threads) const {
+  return of_candidates(texts, candidates, score_candidates, num_threads);
+}
+
+RowMajor<float> Bm25::coordination(Texts texts, IdsView candidates, int num_threads) const {
+  return of_candidates(texts, candidates, coordinate_candidates, num_threads);
 }
 
 }  // namespace ragtune

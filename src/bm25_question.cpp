@@ -50,9 +50,11 @@ void for_each_found(std::span<const std::uint16_t> list, std::span<const std::ui
       documents.size(), [&](std::size_t i) { return documents[i]; }, fn);
 }
 
-// Adds the scores of some documents of segment s to sums, each in the order of the terms.
-void score_documents(const Searched& in, const Question& question, std::size_t s,
-                     std::span<const std::uint16_t> documents, double* sums) {
+// Adds gain(tf, K) of each term that they have, times its weight, to the sums of some documents of
+// segment s, in the order of the terms.
+template <class Gain>
+void add_documents(const Searched& in, const Question& question, std::size_t s,
+                   std::span<const std::uint16_t> documents, Gain gain, double* sums) {
   const Postings& postings = *in.state.segments[s].postings;
   thread_local std::vector<std::uint16_t> marks(SEGMENT_DOCUMENTS);
   thread_local std::vector<double> normalizers;
@@ -67,24 +69,24 @@ void score_documents(const Searched& in, const Question& question, std::size_t s
     const std::uint32_t first = postings.offsets[number];
     const std::span list(postings.documents.data() + first, postings.offsets[number + 1] - first);
     for_each_found(list, documents, marks, [&](std::size_t i, std::uint32_t place) {
-      sums[i] +=
-          question.weights[t] * in.weights.present(postings.counts[first + place], normalizers[i]);
+      sums[i] += question.weights[t] * gain(postings.counts[first + place], normalizers[i]);
     });
   }
   for (const std::uint16_t document : documents) marks[document] = 0;
 }
 
-}  // namespace
-
-void score_candidates(const Searched& in, const Question& question,
-                      std::span<const std::int64_t> candidates, float* scores) {
+// Fills out (c,) with finish(sum) of the candidates that have a term, and with 0 for the others.
+template <class Gain, class Finish>
+void sum_candidates(const Searched& in, const Question& question,
+                    std::span<const std::int64_t> candidates, Gain gain, Finish finish,
+                    float* out) {
   struct Wanted {
     std::uint32_t document, place;
   };
   thread_local std::vector<Wanted> wanted;
   wanted.clear();
   for (std::uint32_t i = 0; i < candidates.size(); ++i) {
-    scores[i] = 0;
+    out[i] = 0;
     const std::int64_t document = candidates[i] < 0 ? -1 : in.state.ids.row_of(candidates[i]);
     if (document >= 0 && in.allowed(std::size_t(document)))
       wanted.push_back({std::uint32_t(document), i});
@@ -106,13 +108,32 @@ void score_candidates(const Searched& in, const Question& question,
       continue;
     }
     sums.assign(documents.size(), 0);
-    score_documents(in, question, s, documents, sums.data());
+    add_documents(in, question, s, documents, gain, sums.data());
     std::size_t own = 0;
     for (std::size_t i = begin; i < end; ++i) {
       own += i > begin && wanted[i].document != wanted[i - 1].document;
-      if (sums[own] > 0) scores[wanted[i].place] = float(question.base + sums[own]);
+      if (sums[own] > 0) out[wanted[i].place] = finish(sums[own]);
     }
   }
+}
+
+}  // namespace
+
+void score_candidates(const Searched& in, const Question& question,
+                      std::span<const std::int64_t> candidates, float* scores) {
+  sum_candidates(
+      in, question, candidates,
+      [&](double tf, double normalizer) { return in.weights.present(tf, normalizer); },
+      [&](double sum) { return float(question.base + sum); }, scores);
+}
+
+void coordinate_candidates(const Searched& in, const Question& question,
+                           std::span<const std::int64_t> candidates, float* shares) {
+  double total = 0;
+  for (const double weight : question.weights) total += weight;
+  sum_candidates(
+      in, question, candidates, [](double, double) { return 1.0; },
+      [&](double sum) { return float(sum / total); }, shares);
 }
 
 }  // namespace ragtune

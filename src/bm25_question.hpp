@@ -28,4 +28,10 @@ struct Searched {
 void score_candidates(const Searched& in, const Question& question,
                       std::span<const std::int64_t> candidates, float* scores);
 
+// Fills shares (c,) with that of the question's idf whose terms a candidate has, however often and
+// however long it is: coordination level matching, weighted by idf.
+// Sources: Cleverdon 1967, doi:10.1108/eb050097; Spaerck Jones 1972, doi:10.1108/eb026526.
+void coordinate_candidates(const Searched& in, const Question& question,
+                           std::span<const std::int64_t> candidates, float* shares);
+
 }  // namespace ragtune

@@ -142,6 +142,18 @@ def bm25(documents, asked, method="lucene", k1=1.5, b=0.75):
     }
 
 
+def coordination(documents, asked, method="lucene"):
+    """{row: share of the idf asked for that it has the tokens of} of documents {row: tokens}."""
+    n = len(documents)
+    df = {token: sum(token in own for own in documents.values()) for token in set(asked)}
+    idf = {token: BM25_IDF[method](f, n) if f else 0 for token, f in df.items()}
+    total = sum(idf[token] for token in asked)
+    return {
+        row: sum(idf[token] for token in asked if token in own) / total if total else 0.0
+        for row, own in documents.items()
+    }
+
+
 def union(proposals):
     """Rows of each query once, ascending, -1 padded to the longest, at least one column."""
     kept = [

@@ -118,11 +118,15 @@ def test_every_leg_scores_every_candidate():
     rows = np.array([[0, 1, 2, 3], [2, 4, 5, -1]])
     legs = gather(own, asked, rows, memory)
     assert set(legs.scores) == {
-        *("dense", "adapted", "words", "phrases", "characters"),
+        *("dense", "adapted", "words", "coordination", "phrases", "characters"),
         *("part", "adapted_part", "memory"),
     }
     for name, index in own.lexical.indexes.items():
         np.testing.assert_array_equal(legs.scores[name], index.score(asked.texts, rows))
+    words = own.lexical.indexes["words"]
+    np.testing.assert_array_equal(
+        legs.scores["coordination"], words.coordination(asked.texts, rows)
+    )
     assert legs.scores["words"][1].max() == 0 or legs.scores["words"][1].argmax() == 3
     np.testing.assert_array_equal(
         legs.scores["memory"], memory.likeness(asked.frozen, asked.texts, rows)

@@ -50,7 +50,7 @@ def test_without_promotion_rank_is_the_best_fixed_mix():
     assert model.report.verdict.decision == "hold"
     unit = oracle.unit(queries).astype(np.float32)
     legs = model.full.safe_legs(model.sources, unit, texts["queries"])
-    assert set(legs.scores) == {"dense", "words", "phrases", "characters"}
+    assert set(legs.scores) == {"dense", "words", "coordination", "phrases", "characters"}
     baseline = model.report.hyperparameters["baseline"]
     assert set(baseline) <= {"dense", "words"}
     mixed = sum(

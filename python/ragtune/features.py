@@ -17,7 +17,9 @@ from ragtune.legs import Legs, threads
 
 Floats = NDArray[np.float32]
 
-LEGS = ("dense", "adapted", "words", "phrases", "characters", "part", "adapted_part")
+LEGS = (
+    "dense", "adapted", "words", "coordination", "phrases", "characters", "part", "adapted_part",
+)  # fmt: skip
 
 
 def standardized(scores: Floats, mask: NDArray[np.bool_]) -> Floats:

@@ -1,10 +1,10 @@
 """What each leg says of the candidates of a query.
 
 A leg is a way of scoring chunks: the frozen vectors (`dense`), those of the adapted query
-(`adapted`), words, phrases and runs of characters (`words`, `phrases`, `characters`), and the
-best sentence for either query (`part`, `adapted_part`). Beside them stands `memory`, the likeness
-to the nearest stored question. The legs that can search propose candidates; every leg scores all
-of them.
+(`adapted`), words, phrases and runs of characters (`words`, `phrases`, `characters`), how much of
+the question's words a chunk has at all (`coordination`), and the best sentence for either query
+(`part`, `adapted_part`). Beside them stands `memory`, the likeness to the nearest stored question.
+The legs that can search propose candidates; every leg scores all of them.
 """
 
 from __future__ import annotations
@@ -192,6 +192,8 @@ def gather(
     if sources.lexical is not None and questions.texts is not None:
         for name, index in sources.lexical.indexes.items():
             said[name] = partial(index.score, questions.texts, rows, num_threads=many)
+        words = sources.lexical.indexes["words"]
+        said["coordination"] = partial(words.coordination, questions.texts, rows, num_threads=many)
     if memory is not None:
         said["memory"] = lambda: memory.likeness(frozen, questions.texts, rows, num_threads=many)
     names = [*near, *said]

@@ -112,6 +112,15 @@ void bind_bm25(py::module_& m) {
             return self.score(borrowed.views(), rows(candidates, "candidates"), num_threads);
           },
           py::arg("texts"), py::arg("candidates").noconvert(), py::arg("num_threads") = 0)
+      .def(
+          "coordination",
+          [](const Bm25& self, const TextList& texts, const Array<std::int64_t>& candidates,
+             int num_threads) {
+            const BorrowedTexts borrowed(texts, "texts");
+            const py::gil_scoped_release release;
+            return self.coordination(borrowed.views(), rows(candidates, "candidates"), num_threads);
+          },
+          py::arg("texts"), py::arg("candidates").noconvert(), py::arg("num_threads") = 0)
       .def("arrays", &arrays_of, "The index as (n, 1) arrays, for write_artifact.")
       .def_static("from_arrays", &from_arrays, py::arg("arrays"),
                   "The index of such arrays, each of which is checked.")
