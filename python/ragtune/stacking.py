@@ -34,7 +34,7 @@ from ragtune.legs import Legs, Sources
 from ragtune.ranking import scores_from_ranks
 from ragtune.training_data import TrainingData
 
-SHIFTS = (0.0, -1.0, -2.0, -3.0, -4.0, -5.0)  # of the trust in stored questions, in log odds
+SHIFTS = tuple(-step / 2 for step in range(11))  # of the trust in stored questions, in log odds
 TOLERANCE = 0.0025  # nDCG@10 that unseen documents may lose to a simpler step: noise
 LADDER = 2 + len(SHIFTS)
 
@@ -116,16 +116,18 @@ def choose(seen: Weights | None, unseen: Weights | None, coverage: float) -> int
     """The best step of the ladder by the weighted mean; arrays are (steps, questions).
 
     On unseen documents learned weights may lose `TOLERANCE` to the fixed mix, and the expert with
-    memory as much to the better of these.
+    memory as much to the better of these; of what the best step gains there it must keep half, for
+    trust in stored questions is what seen documents gain by.
     """
     value = weighted_means(seen, unseen, coverage)
     if value is None:
         return 0
     if unseen is not None and unseen.shape[1]:
         mean = unseen.mean(axis=1)
-        least = np.full(len(mean), mean[0])
-        least[2:] = max(mean[0], mean[1])
-        value = np.where(mean < least - TOLERANCE, -np.inf, value)
+        least = np.full(len(mean), mean[0] - TOLERANCE)
+        most = mean.max()
+        least[2:] = max(mean[:2].max() - TOLERANCE, most - max(TOLERANCE, (most - mean[0]) / 2))
+        value = np.where(mean < least, -np.inf, value)
     return int(np.argmax(value))
 
 
