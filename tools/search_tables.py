@@ -83,9 +83,27 @@ def behind(data: dict) -> str:
         ours, *peers = builds.items()
         found += [f"{name}: {p} builds in {s:.1f} s, we in {ours[1]:.1f}" for p, s in peers
                   if s < ours[1]]  # fmt: skip
+        found += beyond(name, case)
     if not found:
-        return "There is no engine and no recall above at which ragtune is behind."
+        return "No engine is ahead of ragtune at any recall that was measured."
     return "Where ragtune is behind:\n\n" + "\n".join(f"- {line}" for line in found)
+
+
+def beyond(name: str, case: dict) -> list[str]:
+    """Engines that are faster than ragtune at a recall above those of the table, where each is."""
+    ours, *peers = case["curves"].items()
+    found = []
+    for engine, curve in peers:
+        for point in curve:
+            own = [p["qps"] for p in ours[1] if p["recall"] >= point["recall"]]
+            if point["recall"] > 0.995 and point["qps"] > max(own, default=0):
+                reached = f"ragtune {max(own):,.0f}" if own else "which ragtune did not reach"
+                found.append(
+                    f"{name} at {point['recall']:.4f}: {engine} answers {point['qps']:,.0f} "
+                    f"queries a second, {reached}"
+                )
+                break
+    return found
 
 
 def exact() -> str:
