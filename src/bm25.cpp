@@ -105,9 +105,8 @@ Ranking Bm25::search(Texts texts, std::int64_t k, const IdFilter& filter, int nu
   return out;
 }
 
-template <class Fill>
-RowMajor<float> Bm25::of_candidates(Texts texts, IdsView candidates, Fill fill,
-                                    int num_threads) const {
+void Bm25::fill(Texts texts, IdsView candidates, int num_threads, float* scores,
+                float* shares) const {
   if (candidates.rows() != std::ssize(texts))
     throw std::invalid_argument("candidates: expected " + std::to_string(texts.size()) +
                                 " rows, got " + std::to_string(candidates.rows()));
@@ -115,27 +114,30 @@ RowMajor<float> Bm25::of_candidates(Texts texts, IdsView candidates, Fill fill,
   const auto state = state_.get();
   const Weights weights(options_, state->mean_length());
   const Searched in{*state, weights, state->alive};
-  RowMajor<float> out(candidates.rows(), candidates.cols());
   parallel_for(
       std::ssize(texts),
       [&](std::ptrdiff_t q) {
         std::vector<Term> terms;
         Analyzer::of_thread(options_.language).read(texts[std::size_t(q)], terms);
-        const auto c = std::size_t(candidates.cols());
-        fill(in, question(*state, weights, std::move(terms)),
-             std::span(candidates.data() + std::size_t(q) * c, c),
-             out.data() + std::size_t(q) * c);
+        const auto c = std::size_t(candidates.cols()), at = std::size_t(q) * c;
+        score_candidates(in, question(*state, weights, std::move(terms)),
+                         {candidates.data() + at, c}, scores + at, shares ? shares + at : nullptr);
       },
       num_threads, 4);
-  return out;
 }
 
 RowMajor<float> Bm25::score(Texts texts, IdsView candidates, int num_threads) const {
-  return of_candidates(texts, candidates, score_candidates, num_threads);
+  RowMajor<float> out(candidates.rows(), candidates.cols());
+  fill(texts, candidates, num_threads, out.data(), nullptr);
+  return out;
 }
 
-RowMajor<float> Bm25::coordination(Texts texts, IdsView candidates, int num_threads) const {
-  return of_candidates(texts, candidates, coordinate_candidates, num_threads);
+Bm25::Coordinated Bm25::score_and_coordination(Texts texts, IdsView candidates,
+                                               int num_threads) const {
+  Coordinated out{RowMajor<float>(candidates.rows(), candidates.cols()),
+                  RowMajor<float>(candidates.rows(), candidates.cols())};
+  fill(texts, candidates, num_threads, out.scores.data(), out.shares.data());
+  return out;
 }
 
 }  // namespace ragtune

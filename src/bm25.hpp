@@ -56,19 +56,19 @@ class Bm25 {
   // for rows that are not there, and for -1. Throws std::invalid_argument if nq differs.
   RowMajor<float> score(Texts texts, IdsView candidates, int num_threads) const;
 
-  // Shares of each question's idf that candidates (nq, c) have the terms of -> (nq, c), in [0, 1];
-  // 0 and errors as score().
-  RowMajor<float> coordination(Texts texts, IdsView candidates, int num_threads) const;
+  // The same, and the share of the question's idf that each has the terms of, in [0, 1]. 0 and
+  // errors as there.
+  struct Coordinated {
+    RowMajor<float> scores, shares;  // (nq, c)
+  };
+  Coordinated score_and_coordination(Texts texts, IdsView candidates, int num_threads) const;
 
   std::size_t size() const { return state_.get()->live(); }
   const Bm25Options& options() const { return options_; }
 
  private:
   void publish(Bm25State next, int num_threads);
-
-  // What fill(searched, question, candidates, out) makes of each question.
-  template <class Fill>
-  RowMajor<float> of_candidates(Texts texts, IdsView candidates, Fill fill, int num_threads) const;
+  void fill(Texts texts, IdsView candidates, int num_threads, float* scores, float* shares) const;
 
   Bm25Options options_;
   WriterLock writer_;  // held for as long as a change takes

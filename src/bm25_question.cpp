@@ -50,11 +50,15 @@ void for_each_found(std::span<const std::uint16_t> list, std::span<const std::ui
       documents.size(), [&](std::size_t i) { return documents[i]; }, fn);
 }
 
-// Adds gain(tf, K) of each term that they have, times its weight, to the sums of some documents of
-// segment s, in the order of the terms.
-template <class Gain>
-void add_documents(const Searched& in, const Question& question, std::size_t s,
-                   std::span<const std::uint16_t> documents, Gain gain, double* sums) {
+// What a document is worth to a question, before what every document gets, and the weight of the
+// terms that it has.
+struct Sums {
+  double score = 0, weight = 0;
+};
+
+// Adds each term that they have to the sums of some documents of segment s, in their order.
+void add_terms(const Searched& in, const Question& question, std::size_t s,
+               std::span<const std::uint16_t> documents, Sums* sums) {
   const Postings& postings = *in.state.segments[s].postings;
   thread_local std::vector<std::uint16_t> marks(SEGMENT_DOCUMENTS);
   thread_local std::vector<double> normalizers;
@@ -69,24 +73,28 @@ void add_documents(const Searched& in, const Question& question, std::size_t s,
     const std::uint32_t first = postings.offsets[number];
     const std::span list(postings.documents.data() + first, postings.offsets[number + 1] - first);
     for_each_found(list, documents, marks, [&](std::size_t i, std::uint32_t place) {
-      sums[i] += question.weights[t] * gain(postings.counts[first + place], normalizers[i]);
+      const double tf = postings.counts[first + place];
+      sums[i].score += question.weights[t] * in.weights.present(tf, normalizers[i]);
+      sums[i].weight += question.weights[t];
     });
   }
   for (const std::uint16_t document : documents) marks[document] = 0;
 }
 
-// Fills out (c,) with finish(sum) of the candidates that have a term, and with 0 for the others.
-template <class Gain, class Finish>
-void sum_candidates(const Searched& in, const Question& question,
-                    std::span<const std::int64_t> candidates, Gain gain, Finish finish,
-                    float* out) {
+}  // namespace
+
+void score_candidates(const Searched& in, const Question& question,
+                      std::span<const std::int64_t> candidates, float* scores, float* shares) {
+  double total = 0;
+  for (const double weight : question.weights) total += weight;
   struct Wanted {
     std::uint32_t document, place;
   };
   thread_local std::vector<Wanted> wanted;
   wanted.clear();
   for (std::uint32_t i = 0; i < candidates.size(); ++i) {
-    out[i] = 0;
+    scores[i] = 0;
+    if (shares) shares[i] = 0;
     const std::int64_t document = candidates[i] < 0 ? -1 : in.state.ids.row_of(candidates[i]);
     if (document >= 0 && in.allowed(std::size_t(document)))
       wanted.push_back({std::uint32_t(document), i});
@@ -95,7 +103,7 @@ void sum_candidates(const Searched& in, const Question& question,
   for (std::size_t s = 0, begin = 0, end = 0; s < in.state.segments.size(); begin = end) {
     const Segment& segment = in.state.segments[s];
     thread_local std::vector<std::uint16_t> documents;
-    thread_local std::vector<double> sums;
+    thread_local std::vector<Sums> sums;
     documents.clear();
     for (; end < wanted.size() && wanted[end].document < segment.first + segment.size(); ++end) {
       const auto document = std::uint16_t(wanted[end].document - segment.first);
@@ -107,33 +115,16 @@ void sum_candidates(const Searched& in, const Question& question,
       ++s;
       continue;
     }
-    sums.assign(documents.size(), 0);
-    add_documents(in, question, s, documents, gain, sums.data());
+    sums.assign(documents.size(), {});
+    add_terms(in, question, s, documents, sums.data());
     std::size_t own = 0;
     for (std::size_t i = begin; i < end; ++i) {
       own += i > begin && wanted[i].document != wanted[i - 1].document;
-      if (sums[own] > 0) out[wanted[i].place] = finish(sums[own]);
+      const auto [score, weight] = sums[own];
+      if (score > 0) scores[wanted[i].place] = float(question.base + score);
+      if (shares && weight > 0) shares[wanted[i].place] = float(weight / total);
     }
   }
-}
-
-}  // namespace
-
-void score_candidates(const Searched& in, const Question& question,
-                      std::span<const std::int64_t> candidates, float* scores) {
-  sum_candidates(
-      in, question, candidates,
-      [&](double tf, double normalizer) { return in.weights.present(tf, normalizer); },
-      [&](double sum) { return float(question.base + sum); }, scores);
-}
-
-void coordinate_candidates(const Searched& in, const Question& question,
-                           std::span<const std::int64_t> candidates, float* shares) {
-  double total = 0;
-  for (const double weight : question.weights) total += weight;
-  sum_candidates(
-      in, question, candidates, [](double, double) { return 1.0; },
-      [&](double sum) { return float(sum / total); }, shares);
 }
 
 }  // namespace ragtune

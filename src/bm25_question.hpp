@@ -24,14 +24,11 @@ struct Searched {
   const Allowed& allowed;  // of its living documents
 };
 
-// Fills scores (c,) of candidates (c,); 0 for what does not match or is not there.
-void score_candidates(const Searched& in, const Question& question,
-                      std::span<const std::int64_t> candidates, float* scores);
-
-// Fills shares (c,) with that of the question's idf whose terms a candidate has, however often and
-// however long it is: coordination level matching, weighted by idf.
+// Fills scores (c,) of candidates (c,), and, unless it is null, shares (c,): that of the question's
+// idf whose terms a candidate has, however often and however long it is (coordination level
+// matching, weighted by idf). 0 for what does not match or is not there.
 // Sources: Cleverdon 1967, doi:10.1108/eb050097; Spaerck Jones 1972, doi:10.1108/eb026526.
-void coordinate_candidates(const Searched& in, const Question& question,
-                           std::span<const std::int64_t> candidates, float* shares);
+void score_candidates(const Searched& in, const Question& question,
+                      std::span<const std::int64_t> candidates, float* scores, float* shares);
 
 }  // namespace ragtune

@@ -78,7 +78,9 @@ def test_coordination_is_the_share_of_idf_that_a_document_has(method, n, seed, r
     index = built(texts, method=method)
     index.remove(rows_of(range(removed)))
     living = {row: _core.tokens(texts[row], None) for row in range(removed, n)}
-    shares = index.coordination(asked, np.tile(rows_of([-1, *range(n)]), (len(asked), 1)))
+    candidates = np.tile(rows_of([-1, *range(n)]), (len(asked), 1))
+    scores, shares = index.score_and_coordination(asked, candidates)
+    np.testing.assert_array_equal(scores, index.score(asked, candidates))
     for own, question in zip(shares, asked, strict=True):
         truth = oracle.coordination(living, _core.tokens(question, None), method)
         wanted = [0.0, *(truth.get(row, 0.0) for row in range(n))]
@@ -87,7 +89,7 @@ def test_coordination_is_the_share_of_idf_that_a_document_has(method, n, seed, r
 
 def test_coordination_knows_no_counts_and_no_lengths():
     index = built(["apple", "apple apple apple", "apple pear", "pear " * 40 + "plum", "plum"])
-    (own,) = index.coordination(["apple plum fig"], rows_of([range(5)]))
+    (own,) = index.score_and_coordination(["apple plum fig"], rows_of([range(5)]))[1]
     assert own[0] == own[1] == own[2] > 0
     assert own[3] == own[4] > 0
     assert own[0] + own[3] == pytest.approx(1)  # nobody has figs
@@ -310,7 +312,10 @@ def test_a_stemmer_that_makes_other_terms_is_noticed():
         (lambda i: i.search(["a"], 0), "k: expected >= 1, got 0"),
         (lambda i: i.search(["a"], 1, num_threads=-1), "num_threads: expected >= 0, got -1"),
         (lambda i: i.score(["a"], rows_of([[1], [2]])), "candidates: expected 1 rows, got 2"),
-        (lambda i: i.coordination([], rows_of([[1]])), "candidates: expected 0 rows, got 1"),
+        (
+            lambda i: i.score_and_coordination([], rows_of([[1]])),
+            "candidates: expected 0 rows, got 1",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_and_change_nothing(call, message):

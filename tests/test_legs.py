@@ -123,10 +123,8 @@ def test_every_leg_scores_every_candidate():
     }
     for name, index in own.lexical.indexes.items():
         np.testing.assert_array_equal(legs.scores[name], index.score(asked.texts, rows))
-    words = own.lexical.indexes["words"]
-    np.testing.assert_array_equal(
-        legs.scores["coordination"], words.coordination(asked.texts, rows)
-    )
+    both = own.lexical.indexes["words"].score_and_coordination(asked.texts, rows)
+    np.testing.assert_array_equal(legs.scores["coordination"], both[1])
     assert legs.scores["words"][1].max() == 0 or legs.scores["words"][1].argmax() == 3
     np.testing.assert_array_equal(
         legs.scores["memory"], memory.likeness(asked.frozen, asked.texts, rows)

@@ -132,12 +132,6 @@ class Bm25:
         """
         The index as (n, 1) arrays, for write_artifact.
         """
-    def coordination(
-        self,
-        texts: list[str],
-        candidates: numpy.typing.NDArray[numpy.int64],
-        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
-    ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
     def remove(self, rows: numpy.typing.NDArray[numpy.int64]) -> int: ...
     def score(
         self,
@@ -145,6 +139,15 @@ class Bm25:
         candidates: numpy.typing.NDArray[numpy.int64],
         num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def score_and_coordination(
+        self,
+        texts: list[str],
+        candidates: numpy.typing.NDArray[numpy.int64],
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> tuple[
+        typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+        typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+    ]: ...
     def search(
         self,
         texts: list[str],

@@ -191,13 +191,14 @@ def gather(
             near["adapted_part"] = lambda: parts.best(adapted, rows, num_threads=many)
     if sources.lexical is not None and questions.texts is not None:
         for name, index in sources.lexical.indexes.items():
-            said[name] = partial(index.score, questions.texts, rows, num_threads=many)
-        words = sources.lexical.indexes["words"]
-        said["coordination"] = partial(words.coordination, questions.texts, rows, num_threads=many)
+            score = index.score_and_coordination if name == "words" else index.score
+            said[name] = partial(score, questions.texts, rows, num_threads=many)
     if memory is not None:
         said["memory"] = lambda: memory.likeness(frozen, questions.texts, rows, num_threads=many)
     names = [*near, *said]
     scores = dict(zip(names, _all([*near.values()], [*said.values()], len(rows)), strict=True))
+    if "words" in scores:
+        scores["words"], scores["coordination"] = scores["words"]
     for part, whole in (("part", "dense"), ("adapted_part", "adapted")):
         if part in scores:
             scores[part] = _or(scores[part], scores[whole])

@@ -113,12 +113,16 @@ void bind_bm25(py::module_& m) {
           },
           py::arg("texts"), py::arg("candidates").noconvert(), py::arg("num_threads") = 0)
       .def(
-          "coordination",
+          "score_and_coordination",
           [](const Bm25& self, const TextList& texts, const Array<std::int64_t>& candidates,
              int num_threads) {
             const BorrowedTexts borrowed(texts, "texts");
-            const py::gil_scoped_release release;
-            return self.coordination(borrowed.views(), rows(candidates, "candidates"), num_threads);
+            Bm25::Coordinated found = [&] {
+              const py::gil_scoped_release release;
+              return self.score_and_coordination(borrowed.views(), rows(candidates, "candidates"),
+                                                 num_threads);
+            }();
+            return std::pair(std::move(found.scores), std::move(found.shares));
           },
           py::arg("texts"), py::arg("candidates").noconvert(), py::arg("num_threads") = 0)
       .def("arrays", &arrays_of, "The index as (n, 1) arrays, for write_artifact.")
