@@ -230,7 +230,7 @@ def kept() -> dict[str, Any]:
 
 
 def summarised(sets: dict[str, Any]) -> dict[str, Any]:
-    """The figures of all sets, and above them what docs/measured.md shows."""
+    """The figures of all sets by name, and above them what docs/measured.md shows."""
     for own in sets.values():
         if "quality" in own:
             ways, full = own["quality"]["ways"], own["quality"]["promised"]["full"]
@@ -245,7 +245,9 @@ def summarised(sets: dict[str, Any]) -> dict[str, Any]:
     counts = {name: own["shuffled"] for name, own in sets.items() if "shuffled" in own}
     total = {name: count["either"] for name, count in counts.items()}
     of = min((count["of"] for count in counts.values()), default=0)
-    return sets | {"shuffled_answers_promoted": total | {"of": of, "each": True}}
+    return dict(sorted(sets.items())) | {
+        "shuffled_answers_promoted": total | {"of": of, "each": True}
+    }
 
 
 def brief(way: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ Question question(const Bm25State& state, const Weights& weights, std::vector<Te
     const double idf = frequency ? weights.idf(double(frequency), double(state.live())) : 0;
     if (idf > 0) {
       out.weights.push_back(idf * double(end - begin));
+      out.total += out.weights.back();
       out.base += out.weights.back() * weights.absent();
     } else {
       out.lists.resize(before);
@@ -85,8 +86,6 @@ void add_terms(const Searched& in, const Question& question, std::size_t s,
 
 void score_candidates(const Searched& in, const Question& question,
                       std::span<const std::int64_t> candidates, float* scores, float* shares) {
-  double total = 0;
-  for (const double weight : question.weights) total += weight;
   struct Wanted {
     std::uint32_t document, place;
   };
@@ -122,7 +121,7 @@ void score_candidates(const Searched& in, const Question& question,
       own += i > begin && wanted[i].document != wanted[i - 1].document;
       const auto [score, weight] = sums[own];
       if (score > 0) scores[wanted[i].place] = float(question.base + score);
-      if (shares && weight > 0) shares[wanted[i].place] = float(weight / total);
+      if (shares && weight > 0) shares[wanted[i].place] = float(weight / question.total);
     }
   }
 }

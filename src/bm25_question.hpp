@@ -14,6 +14,7 @@ namespace ragtune {
 struct Question {
   std::vector<double> weights;       // (t,) idf, times how often it is asked for
   std::vector<std::uint32_t> lists;  // (t, s) NO_LIST where a segment lacks the term
+  double total = 0;                  // of the weights
   double base = 0;                   // what bm25+ and bm25l give to every document
 };
 Question question(const Bm25State& state, const Weights& weights, std::vector<Term> terms);

@@ -32,11 +32,10 @@ class Search {
  public:
   Search(const Searched& in, const Question& question, std::size_t k, Scratch& scratch)
       : in_(in), question_(question), k_(k), scratch_(scratch) {
-    double most = 0, inflated = 1;
-    for (const double weight : question.weights) most += weight;
+    double inflated = 1;
     for (const Segment& segment : in.state.segments)
       inflated = std::max(inflated, inflation_of(segment));
-    unit_ = most * in.weights.most() * inflated / (1 << 30);
+    unit_ = question.total * in.weights.most() * inflated / (1 << 30);
   }
 
   // The hits, best first.

@@ -41,11 +41,11 @@ def data():
     return training_data(corpus, queries, qrels, parts=parts)
 
 
-def by_hand(sentences, chosen, corpus=None):
+def by_hand(sentences, chosen):
     """InfoNCE of the chosen sentences, in that order, (d, d)."""
     ends, ones = np.arange(len(chosen) + 1), np.ones(len(chosen), np.float32)
     result = _core.train_contrastive(
-        sentences.corpus if corpus is None else corpus,
+        sentences.corpus,
         np.ascontiguousarray(oracle.unit(sentences.vectors[chosen]).astype(np.float32)),
         ends, sentences.rows[chosen], ones, **TAUGHT,
     )  # fmt: skip
