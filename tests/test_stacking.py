@@ -16,7 +16,7 @@ from ragtune.judged_table import (
     stored_questions,
 )
 from ragtune.legs import Legs
-from ragtune.stacking import LADDER, TOLERANCE, bolder, choose, climb, stack
+from ragtune.stacking import LADDER, TOLERANCE, _mean_and_error, bolder, choose, climb, stack
 from ragtune.training_data import training_data
 
 SIZES = dict(nq=st.integers(1, 6), c=st.integers(1, 7), seed=st.integers(0, 99))
@@ -250,7 +250,6 @@ def test_a_ladder_may_be_climbed_from_a_shorter_one():
         (0.1, 0.0, 0.5, True),
         (0.1, -TOLERANCE / 2, 0.5, True),
         (0.1, -TOLERANCE * 2, 0.5, False),  # what it costs unseen documents is no noise
-        (TOLERANCE, 0.0, 0.5, False),  # nor what it gains more than noise
         (0.1, 0.0, 0.0, False),  # nobody asks about seen documents
         (0.0, 0.1, 0.5, True),
         (-0.1, 0.1, 0.9, False),
@@ -265,6 +264,58 @@ def test_a_bolder_way_must_gain_and_leave_the_unseen_alone(seen, unseen, coverag
     taken, says = bolder(table, replace(plain, after=before), bold, coverage)
     assert taken == expected
     assert (says == expected).all()
+
+
+@pytest.mark.parametrize(("noise", "expected"), [(0.02, True), (0.5, False)])
+def test_what_a_bolder_way_gains_must_be_proven(noise, expected):
+    table = some_table(400, 5, 0)
+    plain = stack(table, 0.5, lambda: None)
+    before = {name: np.full(400, 0.5) for name in plain.after}
+    own = np.random.default_rng(0).normal(size=400)
+    for side in (table.is_seen, ~table.is_seen):
+        own[side] -= own[side].mean()
+    bold = replace(plain, after={name: 0.5 + 0.01 + noise * own for name in before})
+    assert bolder(table, replace(plain, after=before), bold, 0.5)[0] == expected
+
+
+def test_a_question_that_is_judged_twice_is_one():
+    """Of the same values over half as many questions the error is larger by the root of two."""
+    table, values = some_table(40, 7, 0), np.random.default_rng(0).normal(size=20)
+    once = _mean_and_error(replace(table, queries=np.arange(20)), values, np.ones(20))
+    both, twice = np.tile(values, 2), np.tile(np.arange(20), 2)
+    again = _mean_and_error(replace(table, queries=twice), both, np.ones(40))
+    apart = _mean_and_error(replace(table, queries=np.arange(40)), both, np.ones(40))
+    np.testing.assert_allclose(again, once)
+    np.testing.assert_allclose(apart[1], once[1] / np.sqrt(2))
+    np.testing.assert_allclose(once[1], values.std() / np.sqrt(20))
+
+
+def test_the_expert_without_memory_learns_what_memory_leaves():
+    """Of seen documents those questions teach it that no stored question is like: words find
+    them, and the vectors find the others."""
+    rng = np.random.default_rng(0)
+    shape = nq, c = 400, 8
+    answer, like = rng.integers(c, size=nq), rng.random(nq) < 0.5
+    legs = {name: rng.normal(size=shape).astype(np.float32) for name in ("dense", "words")}
+    is_seen = np.arange(nq) < 200
+    each, one = np.arange(nq), np.float32(2)
+    legs["dense"][each, answer] += np.where(is_seen & ~like, 0, one)
+    legs["words"][each, answer] += np.where(is_seen & ~like, 2 * one, 0)
+    legs["memory"] = rng.uniform(0.2, 0.4, size=shape).astype(np.float32)
+    legs["memory"][each[is_seen & like], answer[is_seen & like]] = 0.95
+    csr = np.arange(nq + 1), answer.astype(np.int64), np.ones(nq, np.float32)
+    found = Legs(np.tile(np.arange(c), (nq, 1)), legs)
+    grades, column = _grades(found, csr)
+    weights = np.ones(nq, np.float32)
+    values = np.stack([legs["dense"], legs["words"]], axis=-1)
+    examples = Examples(found, grades, weights)
+    names = ("dense", "words")
+    table = Table(each, each % 5, is_seen, weights, examples, names, values, csr, column)
+    final = climb(table, np.ones(nq, dtype=bool))
+    base = final[-1].seen.base
+    alone = climb(table, ~(is_seen & ~like))[-1].seen.base
+    assert base[1] > alone[1] + 0.1  # words count for more with the questions left over
+    assert final[1].weights[1] > base[1] > 0  # and for less than where all teach alike
 
 
 def test_whether_the_bolder_way_serves_a_fold_is_said_by_the_others():

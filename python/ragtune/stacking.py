@@ -28,6 +28,7 @@ from ragtune.fusion import (
     fit_weights,
     fixed_mix,
     sharpened,
+    softmax,
 )
 from ragtune.judged_table import Judging, Table, tabulate
 from ragtune.legs import Legs, Sources
@@ -37,6 +38,8 @@ from ragtune.training_data import TrainingData
 SHIFTS = tuple(-step / 2 for step in range(11))  # of the trust in stored questions, in log odds
 TOLERANCE = 0.0025  # nDCG@10 that unseen documents may lose to a simpler step: noise
 LADDER = 2 + len(SHIFTS)
+PROVEN = 1.645  # standard errors: 95 % on one side
+LEAST = 1e-9  # probability or weight
 
 
 def climb(
@@ -74,38 +77,65 @@ def _best_mix(table: Table, examples: Examples) -> Weights:
     dense, words = np.maximum(fit_weights(two, examples, np.ones(2)), 0)
     share = words / (dense + words) if dense + words > 0 else 0.5
     mixes = [fixed_mix(table.names, s) for s in (share, 0.0, 1.0)]
-    weights = examples.weights / max(examples.weights.sum(), 1e-12)
     mixed, *alone = (table.objective(table.values @ mix) for mix in mixes)
     surplus = [0.0]
     for own in alone:
-        gain = float((own - mixed) @ weights)
-        error = float(np.sqrt((weights**2) @ (own - mixed - gain) ** 2))
+        gain, error = _mean_and_error(table, own - mixed, examples.weights)
         surplus.append(gain if gain > error else -np.inf)
     return sharpened(table.values, examples, mixes[int(np.argmax(surplus))])
+
+
+def _mean_and_error(
+    table: Table, values: Weights, weights: NDArray[np.floating]
+) -> tuple[float, float]:
+    """Weighted mean of values (N,) and its standard error; a question may be in both slices."""
+    share = weights / max(weights.sum(), LEAST)
+    mean = float(share @ values)
+    return mean, float(np.linalg.norm(np.bincount(table.queries, share * (values - mean))))
 
 
 def _seen_expert(
     table: Table, examples: Examples, prior: Weights, start: SeenExpert | None
 ) -> SeenExpert | None:
-    """The expert with memory; None unless there are questions of both kinds to learn from."""
-    legs, weights = examples.legs, examples.weights
-    seen, unseen = (np.where(side, weights, 0) for side in (table.is_seen, ~table.is_seen))
+    """The expert with memory; None unless there are questions of both kinds to learn from.
+
+    The one without memory, which is to answer what trust does not reach, learns from unseen
+    documents first, and then also from questions of seen ones, each by the probability that it
+    and not the other found the answer: one step of expectation maximisation.
+    """
+    legs, weights, is_seen = examples.legs, examples.weights, table.is_seen
+    seen, unseen = (np.where(side, weights, 0) for side in (is_seen, ~is_seen))
     if not seen.any() or not unseen.any():
         return None
-    base = _weights(table, replace(examples, weights=unseen), prior, start.base if start else None)
-    line = features.Line.fitted(_rows_of(legs, seen > 0))
-    memory = features.likeness(legs, line)
     both = np.concatenate([table.values, features.of_memory(legs)], axis=-1)
     longer = np.concatenate([prior, np.zeros(both.shape[-1] - len(prior))])
     own = replace(examples, weights=seen)
     fitted = fit_weights(both, own, longer, initial=start.weights if start else None)
-    scores = np.where(legs.mask, table.values @ base, -np.inf)
-    inputs = features.of_questions(memory, scores)
-    used = weights > 0
-    trust = Trust.fitted(
-        inputs[used], table.is_seen[used].astype(float), weights[used].astype(np.float64)
-    )
-    return SeenExpert(base, fitted, line, trust)
+    line = features.Line.fitted(_rows_of(legs, seen > 0))
+    memory, used = features.likeness(legs, line), weights > 0
+
+    def trust_beside(base: Weights) -> tuple[Trust, Weights]:
+        scores = np.where(legs.mask, table.values @ base, -np.inf)
+        inputs = features.of_questions(memory, scores)
+        told = is_seen[used].astype(float), weights[used].astype(np.float64)
+        trust = Trust.fitted(inputs[used], *told)
+        return trust, trust(inputs, 0.0)
+
+    base = _weights(table, replace(examples, weights=unseen), prior, start.base if start else None)
+    trusted = trust_beside(base)[1]
+    by_memory = trusted * _found(examples, both @ fitted)
+    by_base = (1 - trusted) * _found(examples, table.values @ base)
+    share = by_base / np.maximum(by_memory + by_base, LEAST)
+    wider = replace(examples, weights=(unseen + seen * share).astype(np.float32))
+    base = _weights(table, wider, prior, base)
+    return SeenExpert(base, fitted, line, trust_beside(base)[0])
+
+
+def _found(examples: Examples, scores: Weights) -> Weights:
+    """Probability of a relevant candidate under the softmax of scores (N, c), (N,)."""
+    chances = softmax(scores, examples.legs.mask)
+    found: Weights = np.where(examples.grades > 0, chances, 0).sum(axis=1)
+    return found
 
 
 def _rows_of(legs: Legs, which: NDArray[np.bool_]) -> Legs:
@@ -178,16 +208,20 @@ def bolder(
 ) -> tuple[bool, NDArray[np.bool_]]:
     """Whether `bold` is worth being served, and for which questions (N,) the others say so.
 
-    It must gain more than noise over `plain`, and lose no more than that on unseen documents.
+    Its gain over `plain` must be proven, and on unseen documents it may lose no more than noise.
     """
-    objective = np.stack([plain.after[OBJECTIVE], bold.after[OBJECTIVE]])
+    difference = bold.after[OBJECTIVE] - plain.after[OBJECTIVE]
 
     def gains(which: NDArray[np.bool_]) -> bool:
-        unseen = objective[:, which & ~table.is_seen]
-        value = weighted_means(objective[:, which & table.is_seen], unseen, coverage)
-        if value is None or value[1] < value[0] + TOLERANCE:
-            return False
-        return not unseen.shape[1] or bool(np.diff(unseen.mean(axis=1))[0] >= -TOLERANCE)
+        weights = np.zeros(len(which))
+        for side, share in ((table.is_seen, coverage), (~table.is_seen, 1 - coverage)):
+            own = which & side
+            weights[own] = share / max(own.sum(), 1)
+        if not weights.any():  # a slice alone counts whatever its share
+            weights = which.astype(np.float64)
+        gain, error = _mean_and_error(table, difference, weights)
+        unseen = difference[which & ~table.is_seen]
+        return gain > PROVEN * error and (not len(unseen) or bool(unseen.mean() >= -TOLERANCE))
 
     says = np.zeros(len(table.queries), dtype=bool)
     for inside, outside in _parts(table):
