@@ -35,7 +35,7 @@ from ragtune.legs import Legs, Sources
 from ragtune.ranking import scores_from_ranks
 from ragtune.training_data import TrainingData
 
-SHIFTS = tuple(-step / 2 for step in range(11))  # of the trust in stored questions, in log odds
+SHIFTS = tuple(-step / 2 for step in range(1, 11))  # of the trust in stored questions, in log odds
 TOLERANCE = 0.0025  # nDCG@10 that unseen documents may lose to a simpler step: noise
 LADDER = 2 + len(SHIFTS)
 PROVEN = 1.645  # standard errors: 95 % on one side
