@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "bm25_weights.hpp"
+#include "simd.hpp"
 
 namespace ragtune {
 
 constexpr std::uint32_t WINDOW = 8192;  // documents: their sums fit into 32 KB
-constexpr std::uint32_t COLUMNS = 256;  // of a window, by which large sums are looked for
 constexpr std::uint32_t NONE = ~std::uint32_t(0);
 
 // A document of the window, and the sum of the codes that were read for it.
@@ -53,7 +54,7 @@ void look_up_each(std::uint32_t count, DocumentAt document, std::size_t many, Wa
 }
 
 struct List {
-  const Packed* postings;
+  const Posting* postings;
   const std::uint16_t* counts;
   std::uint32_t size;
   std::uint32_t term = 0;            // of the question
@@ -65,14 +66,14 @@ struct List {
   // The first posting from `from` on whose document is not before `document`.
   std::uint32_t seek(std::uint32_t from, std::uint32_t document) const {
     std::uint32_t step = 1;
-    while (from + step <= size && document_of(postings[from + step - 1]) < document) {
+    while (from + step <= size && postings[from + step - 1].document < document) {
       from += step;
       step *= 2;
     }
     step = std::min(step - 1, size - from);
     while (step > 0) {  // the answer lies in [from, from + step]
       const std::uint32_t half = (step + 1) / 2;
-      const bool before = document_of(postings[from + half - 1]) < document;
+      const bool before = postings[from + half - 1].document < document;
       from += before ? half : 0;
       step = before ? step - half : half - 1;
     }
@@ -80,11 +81,11 @@ struct List {
   }
 
   double count(std::uint32_t p) const {
-    const std::uint32_t count = count_of(postings[p]);
+    const std::uint32_t count = postings[p].count;
     return count < MANY ? count : counts[p];
   }
 
-  std::uint32_t next_document() const { return end < size ? document_of(postings[end]) : NONE; }
+  std::uint32_t next_document() const { return end < size ? postings[end].document : NONE; }
 
   // Goes on to the window that starts at a document, unless it is there already.
   void enter(std::uint32_t start) {
@@ -98,42 +99,71 @@ struct List {
   // list that has no postings between its windows.
   void enter_and_add(std::uint32_t start, std::int32_t* sums) {
     // Copies of the members: the compiler cannot know that the sums are none of them.
-    const Packed *at = postings + end, *const last = postings + size;
+    const Posting *at = postings + end, *const last = postings + size;
     const std::int32_t w = weight;
     const std::uint32_t stop = start + WINDOW;
-    const auto add = [=](Packed posting) { sums[posting % WINDOW] += w * code_of(posting); };
+    const auto add = [=](const Posting& posting) {
+      sums[posting.document % WINDOW] += w * posting.code;
+    };
     window = start;
     begin = end;
-    for (; last - at >= 4 && document_of(at[3]) < stop; at += 4) {
+    for (; last - at >= 4 && at[3].document < stop; at += 4) {
       add(at[0]);
       add(at[1]);
       add(at[2]);
       add(at[3]);
     }
-    for (; at != last && document_of(*at) < stop; ++at) add(*at);
+    for (; at != last && at->document < stop; ++at) add(*at);
     end = std::uint32_t(at - postings);
   }
 };
 
-// The largest sum of each column, where row r of the window is COLUMNS documents from
-// r * COLUMNS on. Sums behind the first `size` are 0.
-inline void largest_of_columns(const std::int32_t* sums, std::uint32_t size,
-                               std::int32_t* largest) {
-  std::copy(sums, sums + COLUMNS, largest);
-  for (std::uint32_t row = COLUMNS; row < size; row += COLUMNS)
-    for (std::uint32_t i = 0; i < COLUMNS; ++i) largest[i] = std::max(largest[i], sums[row + i]);
-}
+// Tells what is found among the documents of a window; without marks between uses.
+class Marks {
+ public:
+  void set(const std::vector<Found>& found) {
+    std::uint16_t mark = 0;
+    for (const Found& one : found) marks_[one.document % WINDOW] = ++mark;
+  }
+  void clear(const std::vector<Found>& found) {
+    for (const Found& one : found) marks_[one.document % WINDOW] = 0;
+  }
 
-// The k-th largest of the columns; k <= COLUMNS.
-inline std::int32_t kth_of_columns(const std::int32_t* largest, std::size_t k) {
+  // Calls fn(i, p) for the posting p of found[i], which are set, in the list's window.
+  template <class Fn>
+  void for_each_posting(const List& list, const std::vector<Found>& found, Fn fn) const {
+    constexpr std::size_t LOOKUP = 32;  // postings are read in the time in which one is looked up
+    const Posting* const postings = list.postings;
+    if (list.end - list.begin > LOOKUP * found.size()) {
+      look_up_each(
+          list.end - list.begin, [&](std::uint32_t p) { return postings[list.begin + p].document; },
+          found.size(), [&](std::size_t i) { return found[i].document; },
+          [&](std::size_t i, std::uint32_t p) { fn(i, list.begin + p); });
+      return;
+    }
+    const std::uint16_t* const marks = marks_.data();
+    for (std::uint32_t p = list.begin, end = list.end; p < end; ++p)
+      if (const std::uint16_t mark = marks[postings[p].document % WINDOW]) fn(mark - 1u, p);
+  }
+
+ private:
+  std::vector<std::uint16_t> marks_ = std::vector<std::uint16_t>(WINDOW);
+};
+
+// The k-th largest of the columns' peaks; k <= COLUMNS.
+inline std::int32_t kth_of_columns(const std::int32_t* peaks, std::size_t k) {
   std::int32_t heap[COLUMNS];
-  std::copy(largest, largest + k, heap);
+  std::copy(peaks, peaks + k, heap);
   std::make_heap(heap, heap + k, std::greater<>());
   for (std::size_t i = k; i < COLUMNS; ++i) {
-    if (largest[i] <= heap[0]) continue;
-    std::pop_heap(heap, heap + k, std::greater<>());
-    heap[k - 1] = largest[i];
-    std::push_heap(heap, heap + k, std::greater<>());
+    if (peaks[i] <= heap[0]) continue;
+    std::size_t at = 0;  // of the gap that the new one sinks through
+    for (std::size_t child; (child = 2 * at + 1) < k; at = child) {
+      child += std::size_t(child + 1 < k && heap[child + 1] < heap[child]);
+      if (peaks[i] <= heap[child]) break;
+      heap[at] = heap[child];
+    }
+    heap[at] = peaks[i];
   }
   return heap[0];
 }

@@ -14,13 +14,14 @@ namespace ragtune {
 namespace {
 
 constexpr std::int32_t PART = 3;  // lists that bring less than 1 / PART of the way are looked up
+constexpr std::uint32_t SHORT = 2 * WINDOW;  // postings that are read sooner than weighed up
 constexpr double ROUNDING = 1e-6;
 
 using Hit = Scored<float, std::int64_t>;
 
 struct Scratch {
-  std::vector<std::int32_t> sums = std::vector<std::int32_t>(WINDOW);     // 0 between windows
-  std::vector<std::uint16_t> marks = std::vector<std::uint16_t>(WINDOW);  // 0 between uses
+  std::vector<std::int32_t> sums = std::vector<std::int32_t>(WINDOW);  // 0 between windows
+  Marks marks;
   std::vector<List> lists;           // by what they can add, the least first
   std::vector<std::int32_t> below;   // what all lists before one can add
   std::vector<std::uint32_t> order;  // the lists by their terms
@@ -59,15 +60,15 @@ class Search {
   void add_lists(std::size_t begin, std::size_t end);
   void pass_over(std::size_t end);
   bool sums_are_close() const;
-  void raise_cut(std::size_t list);
+  std::uint32_t postings_left() const;
+  void find_peaks(std::int32_t* peaks) const;
+  void raise_cut(const std::int32_t* peaks, std::size_t list);
   void find_by_postings();
   void find_by_sums();
-  void collect(const std::int32_t* largest, std::int32_t least, std::int32_t below);
+  void collect(const std::int32_t* peaks, std::int32_t least, std::int32_t below);
   void offer_found();
   void look_up_rest();
   void score_found();
-  template <class Fn>
-  void for_each_posting(List& list, Fn fn);
   void insert(Hit hit);
 
   // Documents of the window.
@@ -132,21 +133,30 @@ void Search::scan() {
 void Search::read_window() {
   const std::size_t all = scratch_.lists.size();
   std::size_t added = all;  // the lists from here on are
-  if (cut_ == 1 && all > 1 && sums_are_close()) {
+  if (cut_ == 1 && all > 1 && postings_left() > SHORT && sums_are_close()) {
     do --added;
     while (added > 1 && scratch_.below[added] > scratch_.below[all] / 2);
     add_lists(added, all);
-    raise_cut(added);
+    std::int32_t peaks[COLUMNS];
+    find_peaks(peaks);
+    raise_cut(peaks, added);
     pass_over(added);
   }
   add_lists(first_, added);
   std::uint32_t count = 0;
   for (std::size_t i = first_; i < all; ++i)
     count += scratch_.lists[i].end - scratch_.lists[i].begin;
-  if (count < WINDOW / 8)
+  if (count < size() / 8)
     find_by_postings();
   else
     find_by_sums();
+}
+
+// Of all lists, from the window on.
+std::uint32_t Search::postings_left() const {
+  std::uint32_t left = 0;
+  for (const List& list : scratch_.lists) left += list.size - list.end;
+  return left;
 }
 
 void Search::add_lists(std::size_t begin, std::size_t end) {
@@ -165,12 +175,16 @@ bool Search::sums_are_close() const {
          segment_->impacts->mean_length == in_.state.mean_length();
 }
 
+// The largest sum of each column, where row r of the window is COLUMNS documents from
+// r * COLUMNS on. Sums behind the last document are 0.
+void Search::find_peaks(std::int32_t* peaks) const {
+  kernels().column_peaks(scratch_.sums.data(), (size() + COLUMNS - 1) / COLUMNS, peaks);
+}
+
 // As far as k documents of the window are proven to be brought by the lists from `list` on: their
 // sums, less a step of each code and what weights are rounded up.
-void Search::raise_cut(std::size_t list) {
-  std::int32_t largest[COLUMNS];
-  largest_of_columns(scratch_.sums.data(), size(), largest);
-  double proven = kth_of_columns(largest, k_);
+void Search::raise_cut(const std::int32_t* peaks, std::size_t list) {
+  double proven = kth_of_columns(peaks, k_);
   for (; list < scratch_.lists.size(); ++list) proven -= scratch_.lists[list].weight + 255.0;
   cut_ = std::max(cut_, std::int32_t(proven * (1 - ROUNDING)));
 }
@@ -182,7 +196,7 @@ void Search::find_by_postings() {
   for (std::size_t i = first_; i < scratch_.lists.size(); ++i) {
     const List& list = scratch_.lists[i];
     for (std::uint32_t p = list.begin; p < list.end; ++p) {
-      const std::uint32_t document = document_of(list.postings[p]);
+      const std::uint32_t document = list.postings[p].document;
       std::int32_t& sum = scratch_.sums[document % WINDOW];
       if (sum >= least) scratch_.found.push_back({sum, document});
       sum = 0;
@@ -191,27 +205,29 @@ void Search::find_by_postings() {
   offer_found();
 }
 
-// Where many have: goes through the sums. While there are fewer than k hits, the documents that
-// are ahead of k others in this window come first, and raise what the rest must reach.
+// Where many have: goes through the sums. While there are fewer than k hits, what k documents of
+// this window are proven to reach, or are found to, raises what the rest must.
 void Search::find_by_sums() {
   constexpr std::int32_t ALL = std::numeric_limits<std::int32_t>::max();
-  std::int32_t largest[COLUMNS], rest = ALL;
-  largest_of_columns(scratch_.sums.data(), size(), largest);
-  if (hits_.size() < k_ && k_ <= COLUMNS) {
-    rest = std::max(kth_of_columns(largest, k_), least(first_));
-    collect(largest, rest, ALL);
+  std::int32_t peaks[COLUMNS], rest = ALL;
+  find_peaks(peaks);
+  if (hits_.size() < k_ && sums_are_close()) {
+    raise_cut(peaks, first_);
+  } else if (hits_.size() < k_ && k_ <= COLUMNS) {
+    rest = std::max(kth_of_columns(peaks, k_), least(first_));
+    collect(peaks, rest, ALL);
     offer_found();
   }
-  collect(largest, least(first_), rest);
+  collect(peaks, least(first_), rest);
   offer_found();
   std::fill_n(scratch_.sums.begin(), size(), 0);
 }
 
 // Finds documents with sums in [least, below).
-void Search::collect(const std::int32_t* largest, std::int32_t least, std::int32_t below) {
+void Search::collect(const std::int32_t* peaks, std::int32_t least, std::int32_t below) {
   scratch_.found.clear();
   for (std::uint32_t column = 0; column < COLUMNS; ++column) {
-    if (largest[column] < least) continue;
+    if (peaks[column] < least) continue;
     for (std::uint32_t i = column; i < size(); i += COLUMNS)
       if (scratch_.sums[i] >= least && scratch_.sums[i] < below)
         scratch_.found.push_back({scratch_.sums[i], start_ + i});
@@ -243,35 +259,15 @@ void Search::offer_found() {
 void Search::look_up_rest() {
   for (std::size_t i = first_; i-- > 0 && !scratch_.found.empty();) {
     List& list = scratch_.lists[i];
-    for_each_posting(list, [&](std::size_t at, std::uint32_t p) {
-      scratch_.found[at].sum += list.weight * code_of(list.postings[p]);
+    list.enter(start_);
+    scratch_.marks.set(scratch_.found);
+    scratch_.marks.for_each_posting(list, scratch_.found, [&](std::size_t at, std::uint32_t p) {
+      scratch_.found[at].sum += list.weight * list.postings[p].code;
     });
+    scratch_.marks.clear(scratch_.found);
     const std::int32_t least = this->least(i);
     std::erase_if(scratch_.found, [&](const Found& one) { return one.sum < least; });
   }
-}
-
-// Calls fn(i, p) for the posting p of found[i] in a list, where it has one.
-template <class Fn>
-void Search::for_each_posting(List& list, Fn fn) {
-  constexpr std::size_t LOOKUP = 32;  // postings are read in the time in which one is looked up
-  const auto& found = scratch_.found;
-  list.enter(start_);
-  if (list.end - list.begin > LOOKUP * found.size()) {
-    const Packed* const window = list.postings + list.begin;
-    look_up_each(
-        list.end - list.begin, [&](std::uint32_t p) { return document_of(window[p]); },
-        found.size(), [&](std::size_t i) { return found[i].document; },
-        [&](std::size_t i, std::uint32_t p) { fn(i, list.begin + p); });
-    return;
-  }
-  std::uint16_t* const marks = scratch_.marks.data();
-  for (std::size_t i = 0; i < found.size(); ++i)
-    marks[found[i].document % WINDOW] = std::uint16_t(i + 1);
-  const Packed* const postings = list.postings;
-  for (std::uint32_t p = list.begin, end = list.end; p < end; ++p)
-    if (const std::uint16_t mark = marks[postings[p] % WINDOW]) fn(mark - 1u, p);
-  for (const Found& one : found) marks[one.document % WINDOW] = 0;
 }
 
 void Search::score_found() {
@@ -282,13 +278,16 @@ void Search::score_found() {
   normalizers.clear();
   for (const Found& one : found)
     normalizers.push_back(in_.weights.normalizer(segment_->postings->lengths[one.document]));
+  scratch_.marks.set(found);
   for (const std::uint32_t i : scratch_.order) {
     List& list = scratch_.lists[i];
+    list.enter(start_);
     const double weight = question_.weights[list.term];
-    for_each_posting(list, [&](std::size_t at, std::uint32_t p) {
+    scratch_.marks.for_each_posting(list, found, [&](std::size_t at, std::uint32_t p) {
       scores[at] += weight * in_.weights.present(list.count(p), normalizers[at]);
     });
   }
+  scratch_.marks.clear(found);
   for (std::size_t i = 0; i < found.size(); ++i)
     insert({float(question_.base + scores[i]),
             in_.state.ids.of_row(segment_->first + found[i].document)});

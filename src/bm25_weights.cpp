@@ -66,7 +66,7 @@ Impacts impacts(const Postings& postings, const Weights& weights, double mean_le
       const std::uint32_t document = postings.documents[p], count = postings.counts[p];
       const double bound = steps * weights.present(count, normalizers[document]);
       const auto code = std::uint8_t(std::min(255.0, std::ceil(bound)));
-      out.postings[p] = document | Packed(code) << 16 | std::min(count, MANY) << 24;
+      out.postings[p] = {std::uint16_t(document), code, std::uint8_t(std::min(count, MANY))};
       largest = std::max(largest, code);
     }
     out.largest[list] = largest;

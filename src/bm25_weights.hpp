@@ -62,16 +62,16 @@ class Weights {
   double k1_, scale_, flat_, slope_, absent_ = 0;
 };
 
-// A posting as a search reads it, in one load: its document in the last 16 bits, then its code,
-// an upper bound of present() in steps of most() / 255, and its count, 255 for that many or more.
-using Packed = std::uint32_t;
-inline std::uint32_t document_of(Packed posting) { return posting & 0xFFFF; }
-inline std::int32_t code_of(Packed posting) { return std::int32_t(posting >> 16 & 0xFF); }
-inline std::uint32_t count_of(Packed posting) { return posting >> 24; }
+// A posting as a search reads it.
+struct Posting {
+  std::uint16_t document;
+  std::uint8_t code;   // an upper bound of present() in steps of most() / 255
+  std::uint8_t count;  // MANY for that many or more
+};
 constexpr std::uint32_t MANY = 255;
 
 struct Impacts {
-  std::vector<Packed> postings;       // (p,)
+  std::vector<Posting> postings;      // (p,)
   std::vector<std::uint8_t> largest;  // (v,) code of each list
   double mean_length;                 // of the documents when they were computed
 };

@@ -19,6 +19,8 @@ namespace ragtune {
 constexpr std::size_t GROUP = 128, GROUP_BYTES = GROUP / 2;
 constexpr std::size_t WIDTH = 4;  // planes that a kernel scores at once
 
+constexpr std::size_t COLUMNS = 256;  // of a table whose largest values are looked for
+
 struct Kernels {
   const char* name;
 
@@ -65,6 +67,9 @@ struct Kernels {
   // limit of its column. limits and peaks (nr,), above (n,)
   void (*survey)(const float* scores, std::size_t n, const float* limits, float* peaks,
                  std::uint8_t* above);
+
+  // peaks (COLUMNS,): the largest of each column of values (n, COLUMNS), n >= 1.
+  void (*column_peaks)(const std::int32_t* values, std::size_t n, std::int32_t* peaks);
 
   // scores (n, nr) become exp((score - peak) * inverse) with the peak of their column; sums (nr,)
   void (*weigh)(float* scores, std::size_t n, const float* peaks, float inverse, float* sums);

@@ -210,6 +210,7 @@ const Kernels avx2_kernels{"avx2",
                            NR,
                            add_scaled,
                            survey<NR>,
+                           column_peaks,
                            weigh<NR>};
 
 }  // namespace ragtune

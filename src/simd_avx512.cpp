@@ -183,6 +183,7 @@ const Kernels avx512_kernels{"avx512",
                              NR,
                              add_scaled,
                              survey<NR>,
+                             column_peaks,
                              weigh<NR>};
 
 }  // namespace ragtune

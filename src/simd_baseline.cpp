@@ -103,6 +103,7 @@ const Kernels baseline_kernels{"baseline",
                                NR,
                                add_scaled,
                                survey<NR>,
+                               column_peaks,
                                weigh<NR>};
 
 }  // namespace ragtune

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "exponential.hpp"
+#include "simd.hpp"
 
 namespace ragtune {
 namespace {
@@ -31,6 +32,20 @@ void survey(const float* __restrict scores, std::size_t n, const float* __restri
     above[i] = std::uint8_t(over);
   }
   std::memcpy(peaks, top, sizeof top);
+}
+
+void column_peaks(const std::int32_t* __restrict values, std::size_t n,
+                  std::int32_t* __restrict peaks) {
+  constexpr std::size_t STRIP = 64;  // columns whose peaks stay in registers
+  for (std::size_t first = 0; first < COLUMNS; first += STRIP) {
+    std::int32_t top[STRIP];
+    std::memcpy(top, values + first, sizeof top);
+    for (std::size_t i = 1; i < n; ++i) {
+      const std::int32_t* row = values + i * COLUMNS + first;
+      for (std::size_t j = 0; j < STRIP; ++j) top[j] = top[j] > row[j] ? top[j] : row[j];
+    }
+    std::memcpy(peaks + first, top, sizeof top);
+  }
 }
 
 template <std::size_t NR>

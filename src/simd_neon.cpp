@@ -154,6 +154,7 @@ const Kernels neon_kernels{"neon",
                            NR,
                            add_scaled,
                            survey<NR>,
+                           column_peaks,
                            weigh<NR>};
 
 }  // namespace ragtune

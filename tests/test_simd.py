@@ -143,6 +143,20 @@ def test_a_survey_finds_peaks_and_rows_above_a_limit(kernels, n):
 
 
 @pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("n", [1, 2, 21, 32])
+def test_the_largest_of_each_column_is_found(kernels, n):
+    ends = np.iinfo(np.int32)
+    values = np.random.default_rng(n).integers(ends.min, ends.max, size=(n, 256), dtype=np.int32)
+    np.testing.assert_array_equal(_core.column_peaks(kernels, values), values.max(axis=0))
+
+
+def test_a_table_of_another_width_is_refused():
+    for shape in ((0, 256), (2, 255), (256,)):
+        with pytest.raises(ValueError, match="values: expected rows and 256 columns"):
+            _core.column_peaks("baseline", np.zeros(shape, np.int32))
+
+
+@pytest.mark.parametrize("kernels", SETS)
 @pytest.mark.parametrize("n", [1, 2, 7, 96])
 def test_scores_become_weights_with_the_same_bits_in_each_set(kernels, n):
     columns, rng = _core.columns(kernels), np.random.default_rng(n)

@@ -21,6 +21,7 @@ __all__: list[str] = [
     "available_kernels",
     "bootstrap_interval",
     "candidate_scores",
+    "column_peaks",
     "columns",
     "contrastive_loss",
     "dot",
@@ -363,6 +364,9 @@ def candidate_scores(
     q.x of each candidate, 0 where it is -1. -> (nq, c)
     """
 
+def column_peaks(
+    set: str, values: numpy.typing.NDArray[numpy.int32]
+) -> typing.Annotated[numpy.typing.NDArray[numpy.int32], "[m, 1]"]: ...
 def columns(set: str) -> int:
     """
     Columns of a block of scores.

@@ -96,6 +96,17 @@ void bind_simd(py::module_& m) {
       },
       py::arg("set"), py::arg("scores").noconvert(), py::arg("limits").noconvert());
   m.def(
+      "column_peaks",
+      [](const std::string& set, const Array<std::int32_t>& values) {
+        if (values.ndim() != 2 || values.shape(0) < 1 || values.shape(1) != COLUMNS)
+          throw py::value_error("values: expected rows and " + std::to_string(COLUMNS) +
+                                " columns");
+        Eigen::VectorX<std::int32_t> peaks(std::ptrdiff_t{COLUMNS});
+        kernels_named(set).column_peaks(values.data(), std::size_t(values.shape(0)), peaks.data());
+        return peaks;
+      },
+      py::arg("set"), py::arg("values").noconvert());
+  m.def(
       "weigh",
       [](const std::string& set, const Array<float>& scores, const Array<float>& peaks,
          float inverse) {
