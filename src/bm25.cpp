@@ -96,10 +96,11 @@ Ranking Bm25::search(Texts texts, std::int64_t k, const IdFilter& filter, int nu
   parallel_for(
       std::ssize(texts),
       [&](std::ptrdiff_t q) {
-        std::vector<Term> terms;
+        thread_local std::vector<Term> terms;
+        terms.clear();
         Analyzer::of_thread(options_.language).read(texts[std::size_t(q)], terms);
-        find_best(in, question(*state, weights, std::move(terms)), std::size_t(k),
-                  out.scores.row(q).data(), out.rows.row(q).data());
+        find_best(in, question(*state, weights, terms), std::size_t(k), out.scores.row(q).data(),
+                  out.rows.row(q).data());
       },
       num_threads, 4);
   return out;
@@ -117,11 +118,12 @@ void Bm25::fill(Texts texts, IdsView candidates, int num_threads, float* scores,
   parallel_for(
       std::ssize(texts),
       [&](std::ptrdiff_t q) {
-        std::vector<Term> terms;
+        thread_local std::vector<Term> terms;
+        terms.clear();
         Analyzer::of_thread(options_.language).read(texts[std::size_t(q)], terms);
         const auto c = std::size_t(candidates.cols()), at = std::size_t(q) * c;
-        score_candidates(in, question(*state, weights, std::move(terms)),
-                         {candidates.data() + at, c}, scores + at, shares ? shares + at : nullptr);
+        score_candidates(in, question(*state, weights, terms), {candidates.data() + at, c},
+                         scores + at, shares ? shares + at : nullptr);
       },
       num_threads, 4);
 }

@@ -6,8 +6,12 @@
 
 namespace ragtune {
 
-Question question(const Bm25State& state, const Weights& weights, std::vector<Term> terms) {
+Question question(const Bm25State& state, const Weights& weights, std::span<Term> terms) {
   Question out;
+  out.weights.reserve(terms.size());
+  out.lists.reserve(terms.size() * state.segments.size());
+  for (const Segment& segment : state.segments)
+    for (const Term term : terms) segment.postings->touch_term(term);
   std::ranges::sort(terms);
   for (std::size_t begin = 0, end = 0; begin < terms.size(); begin = end) {
     while (end < terms.size() && terms[end] == terms[begin]) ++end;

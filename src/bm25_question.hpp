@@ -10,14 +10,14 @@
 
 namespace ragtune {
 
-// A question held against a state. Terms that nobody has are left out.
+// A question held against a state. Terms that nobody has are left out; those given are sorted.
 struct Question {
   std::vector<double> weights;       // (t,) idf, times how often it is asked for
   std::vector<std::uint32_t> lists;  // (t, s) NO_LIST where a segment lacks the term
   double total = 0;                  // of the weights
   double base = 0;                   // what bm25+ and bm25l give to every document
 };
-Question question(const Bm25State& state, const Weights& weights, std::vector<Term> terms);
+Question question(const Bm25State& state, const Weights& weights, std::span<Term> terms);
 
 struct Searched {
   const Bm25State& state;

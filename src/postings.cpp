@@ -92,13 +92,12 @@ Counted counted(const Documents& documents) {
 void Postings::index_terms() {
   const std::size_t bits = std::bit_width(terms.size() | 1);
   firsts.assign((std::size_t(1) << bits) + 1, std::uint32_t(terms.size()));
-  for (std::size_t i = terms.size(); i-- > 0;) firsts[terms[i] >> (64 - bits)] = std::uint32_t(i);
+  for (std::size_t i = terms.size(); i-- > 0;) firsts[bucket_of(terms[i])] = std::uint32_t(i);
   for (std::size_t b = firsts.size() - 1; b-- > 0;) firsts[b] = std::min(firsts[b], firsts[b + 1]);
 }
 
 std::uint32_t Postings::find(Term term) const {
-  const std::size_t bits = std::bit_width(terms.size() | 1);
-  const std::size_t bucket = term >> (64 - bits);
+  const std::size_t bucket = bucket_of(term);
   for (std::uint32_t i = firsts[bucket]; i < firsts[bucket + 1]; ++i)
     if (terms[i] == term) return i;
   return NO_LIST;

@@ -7,10 +7,12 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <span>
 #include <vector>
 
 #include "tokens.hpp"
+#include "touch.hpp"
 
 namespace ragtune {
 
@@ -27,8 +29,17 @@ struct Postings {
 
   std::size_t size() const { return lengths.size(); }
 
+  // Fetches what find() is going to read.
+  void touch_term(Term term) const {
+    const std::uint32_t first = firsts[bucket_of(term)];
+    if (first < terms.size()) touch(&terms[first], 1);
+  }
+
   // Which list a term has, or NO_LIST.
   std::uint32_t find(Term term) const;
+
+  // Of `firsts`.
+  std::size_t bucket_of(Term term) const { return term >> (64 - std::bit_width(terms.size() | 1)); }
 
   // To be called when terms have been filled.
   void index_terms();

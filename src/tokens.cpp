@@ -15,6 +15,7 @@
 #include "hash.hpp"
 #include "letters.hpp"
 #include "stop_words.hpp"
+#include "touch.hpp"
 
 namespace ragtune {
 namespace {
@@ -150,18 +151,19 @@ Analyzer& Analyzer::of_thread(const std::string& language) {
   return analyzers.try_emplace(language, language).first->second;
 }
 
-// Calls emit(word, whether it is made of CJK characters) for each word.
+// Calls emit(word, whether it is made of CJK characters) for each word. Words that are not CJK
+// stay where they are until the next text.
 template <class Emit>
 void Analyzer::split(std::string_view text, Emit emit) {
   // A character of two bytes may have one of three as its lower case.
-  if (word_.size() < 2 * text.size() + 8) word_.resize(2 * text.size() + 8);
-  char* const begin = word_.data();
+  if (words_.size() < 2 * text.size() + 8) words_.resize(2 * text.size() + 8);
+  char* begin = words_.data();
   char* out = begin;
   std::size_t length = 0;  // characters in the word
   const char *at = text.data(), *const end = at + text.size();
   const auto finish = [&] {
     if (length >= 2) emit(std::string_view(begin, std::size_t(out - begin)), false);
-    out = begin;
+    begin = out;
     length = 0;
   };
   while (at < end) {
@@ -203,17 +205,24 @@ void Analyzer::read(std::string_view text, std::vector<Term>& terms) {
   if (terms.size() > first) terms.pop_back();
 }
 
+// What is known of all words is fetched side by side before any of it is looked at.
 void Analyzer::read_words(std::string_view text, std::vector<Term>& terms) {
+  met_.clear();
   split(text, [&](std::string_view word, bool cjk) {
     const Term hash = hash_of(word);
-    if (cjk || !stemmer_) {
+    const bool whole = cjk || !stemmer_;
+    if (!whole) touch(&known_[hash & (KNOWN - 1)], 1);
+    met_.push_back({hash, whole ? std::string_view() : word});
+  });
+  for (const auto& [hash, word] : met_) {
+    if (word.empty()) {
       terms.push_back(hash);
-      return;
+      continue;
     }
     Known& known = known_[hash & (KNOWN - 1)];
     if (known.word != hash) known = {hash, is_stop_word(language_, word) ? 0 : hash_of(stem(word))};
     if (known.term) terms.push_back(known.term);
-  });
+  }
 }
 
 std::vector<std::string> Analyzer::tokens(std::string_view text) {

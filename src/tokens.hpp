@@ -52,6 +52,11 @@ class Analyzer {
     Term word = 0, term = 0;  // 0: a stop word
   };
 
+  struct Met {
+    Term hash;
+    std::string_view word;  // empty: the hash is the term
+  };
+
   enum class Unit { words, pairs, characters };
 
   template <class Emit>
@@ -63,7 +68,8 @@ class Analyzer {
   Unit unit_ = Unit::words;
   std::unique_ptr<sb_stemmer, Release> stemmer_;
   std::vector<Known> known_;  // by the last bits of the word's hash
-  std::vector<char> word_;    // the word that is being read
+  std::vector<char> words_;   // of the text that is being read, one after the other
+  std::vector<Met> met_;
 };
 
 // A number that changes when the terms of the same text do: with the language, and with what
