@@ -219,6 +219,35 @@ def memory_search() -> str:
     return f"({where(result)}; k = {figures['k']})\n\n{table(head, rows)}\n\n{note}"
 
 
+def words() -> str:
+    """Questions a second by BM25 beside bm25s, and seconds to index, on each corpus."""
+    result = load("bm25")
+    corpora = {name: f for name, f in result["figures"].items() if isinstance(f, dict)}
+    rows = []
+    for name, f in corpora.items():
+        rates = f["questions_per_second"]
+        ways = ("ragtune", "bm25s numba", "bm25s numba, tokens given", "bm25s numpy")
+        own, best, given, plain = (rates[way] for way in ways)
+        index = f["seconds_to_index"]
+        rows.append(
+            [
+                f"{name} ({f['documents']:,})", f"{own:,}", f"{best:,} ({own / best:.1f}x)",
+                f"{given:,} ({own / given:.1f}x)", f"{plain:,} ({own / plain:.0f}x)",
+                f"{index['ragtune']:.3f} s, {index['bm25s']:.2f} s",
+            ]
+        )  # fmt: skip
+    head = (
+        "corpus (documents)", "ragtune", "bm25s, numba", "the same, tokens given",
+        "bm25s, numpy (its default)", "indexing: ragtune, bm25s",
+    )  # fmt: skip
+    worst = max(f["agreement"]["largest_difference"] for f in corpora.values())
+    return (
+        f"({where(result)}; k = {result['figures']['k']}, bm25s {result['figures']['bm25s']}, "
+        f"one thread)\n\n{table(head, rows)}\n\n"
+        f"Scores of the same tokens differ by {worst:.0e} at most."
+    )
+
+
 def if_measured(name: str, make: Callable[[], str]) -> Callable[[], str]:
     """The text, or that there is no result yet."""
     return lambda: make() if (RESULTS / f"{name}.json").is_file() else MISSING
@@ -238,5 +267,6 @@ MADE = {
         ("filter", filtered),
         ("churn", churn),
         ("memory_search", memory_search),
+        ("bm25", words),
     )
 }
