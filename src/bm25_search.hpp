@@ -8,8 +8,8 @@
 // Lists that together bring a document less than a third of that far are only looked up for
 // documents that others brought up (after MaxScore: Turtle & Flood 1995,
 // doi:10.1016/0306-4573(95)00020-H); to read the others is cheaper than to avoid it. In the first
-// window the lists that bring most are read first: how far they bring k documents tells which of
-// the others can be passed over.
+// window the lists that bring most are read first, unless all are short: how far they bring k
+// documents tells which of the others can be passed over.
 #pragma once
 
 #include "bm25_question.hpp"

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <span>
 #include <stdexcept>
 
 #define XXH_INLINE_ALL
@@ -205,24 +206,36 @@ void Analyzer::read(std::string_view text, std::vector<Term>& terms) {
   if (terms.size() > first) terms.pop_back();
 }
 
-// What is known of all words is fetched side by side before any of it is looked at.
+// What is known of a few words is fetched side by side before any of it is looked at.
 void Analyzer::read_words(std::string_view text, std::vector<Term>& terms) {
-  met_.clear();
+  struct Met {
+    Term hash;
+    std::string_view word;  // empty: the hash is the term
+  };
+  constexpr std::size_t TOGETHER = 32;
+  Met met[TOGETHER];
+  std::size_t count = 0;
+  const auto resolve = [&] {
+    for (const auto& [hash, word] : std::span(met, count)) {
+      if (word.empty()) {
+        terms.push_back(hash);
+        continue;
+      }
+      Known& known = known_[hash & (KNOWN - 1)];
+      if (known.word != hash)
+        known = {hash, is_stop_word(language_, word) ? 0 : hash_of(stem(word))};
+      if (known.term) terms.push_back(known.term);
+    }
+    count = 0;
+  };
   split(text, [&](std::string_view word, bool cjk) {
     const Term hash = hash_of(word);
     const bool whole = cjk || !stemmer_;
     if (!whole) touch(&known_[hash & (KNOWN - 1)], 1);
-    met_.push_back({hash, whole ? std::string_view() : word});
+    met[count++] = {hash, whole ? std::string_view() : word};
+    if (count == TOGETHER) resolve();
   });
-  for (const auto& [hash, word] : met_) {
-    if (word.empty()) {
-      terms.push_back(hash);
-      continue;
-    }
-    Known& known = known_[hash & (KNOWN - 1)];
-    if (known.word != hash) known = {hash, is_stop_word(language_, word) ? 0 : hash_of(stem(word))};
-    if (known.term) terms.push_back(known.term);
-  }
+  resolve();
 }
 
 std::vector<std::string> Analyzer::tokens(std::string_view text) {

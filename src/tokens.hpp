@@ -52,11 +52,6 @@ class Analyzer {
     Term word = 0, term = 0;  // 0: a stop word
   };
 
-  struct Met {
-    Term hash;
-    std::string_view word;  // empty: the hash is the term
-  };
-
   enum class Unit { words, pairs, characters };
 
   template <class Emit>
@@ -69,7 +64,6 @@ class Analyzer {
   std::unique_ptr<sb_stemmer, Release> stemmer_;
   std::vector<Known> known_;  // by the last bits of the word's hash
   std::vector<char> words_;   // of the text that is being read, one after the other
-  std::vector<Met> met_;
 };
 
 // A number that changes when the terms of the same text do: with the language, and with what

@@ -109,6 +109,17 @@ def test_agrees_with_the_formula_over_many_windows(method):
     )
 
 
+@pytest.mark.parametrize("method", ["lucene", "bm25l"])
+def test_agrees_with_the_formula_where_lists_are_long(method):
+    """More postings than are read in one pass, so that what the short lists bring comes first."""
+    texts = corpus(26_000, longest=12, words=[f"w{i}" for i in range(500)])
+    asked = ["w0 w1 w2 w3 w40 w400", "w0 w1 w2 w450 w499 w498", "w0 w1 w2 w4 w0"]
+    for question in asked:
+        words = set(question.split())
+        assert sum(len(words & set(text.split())) for text in texts) > 2 * 8192
+    check(built(texts, method=method), dict(enumerate(texts)), asked, 5, method=method)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["add", "remove"]), st.lists(st.integers(0, 30), unique=True)),
