@@ -41,6 +41,15 @@ Documents read(const std::string& language, Texts texts, int num_threads) {
   return all;
 }
 
+// A text as a question to a state.
+Question asked(const Bm25State& state, const Weights& weights, const std::string& language,
+               std::string_view text) {
+  thread_local std::vector<Term> terms;
+  terms.clear();
+  Analyzer::of_thread(language).read(text, terms);
+  return question(state, weights, terms);
+}
+
 // How many texts, from the first on, make the next segment.
 std::size_t batch(Texts texts) {
   std::size_t count = 0, size_bytes = 0;
@@ -96,11 +105,8 @@ Ranking Bm25::search(Texts texts, std::int64_t k, const IdFilter& filter, int nu
   parallel_for(
       std::ssize(texts),
       [&](std::ptrdiff_t q) {
-        thread_local std::vector<Term> terms;
-        terms.clear();
-        Analyzer::of_thread(options_.language).read(texts[std::size_t(q)], terms);
-        find_best(in, question(*state, weights, terms), std::size_t(k), out.scores.row(q).data(),
-                  out.rows.row(q).data());
+        find_best(in, asked(*state, weights, options_.language, texts[std::size_t(q)]),
+                  std::size_t(k), out.scores.row(q).data(), out.rows.row(q).data());
       },
       num_threads, 4);
   return out;
@@ -118,12 +124,9 @@ void Bm25::fill(Texts texts, IdsView candidates, int num_threads, float* scores,
   parallel_for(
       std::ssize(texts),
       [&](std::ptrdiff_t q) {
-        thread_local std::vector<Term> terms;
-        terms.clear();
-        Analyzer::of_thread(options_.language).read(texts[std::size_t(q)], terms);
         const auto c = std::size_t(candidates.cols()), at = std::size_t(q) * c;
-        score_candidates(in, question(*state, weights, terms), {candidates.data() + at, c},
-                         scores + at, shares ? shares + at : nullptr);
+        score_candidates(in, asked(*state, weights, options_.language, texts[std::size_t(q)]),
+                         {candidates.data() + at, c}, scores + at, shares ? shares + at : nullptr);
       },
       num_threads, 4);
 }

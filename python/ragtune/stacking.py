@@ -114,21 +114,21 @@ def _seen_expert(
     line = features.Line.fitted(_rows_of(legs, seen > 0))
     memory, used = features.likeness(legs, line), weights > 0
 
-    def trust_beside(base: Weights) -> tuple[Trust, Weights]:
-        scores = np.where(legs.mask, table.values @ base, -np.inf)
-        inputs = features.of_questions(memory, scores)
+    def trust_beside(scores: Weights) -> tuple[Trust, Weights]:
+        inputs = features.of_questions(memory, np.where(legs.mask, scores, -np.inf))
         told = is_seen[used].astype(float), weights[used].astype(np.float64)
         trust = Trust.fitted(inputs[used], *told)
         return trust, trust(inputs, 0.0)
 
     base = _weights(table, replace(examples, weights=unseen), prior, start.base if start else None)
-    trusted = trust_beside(base)[1]
+    scores = table.values @ base
+    trusted = trust_beside(scores)[1]
     by_memory = trusted * _found(examples, both @ fitted)
-    by_base = (1 - trusted) * _found(examples, table.values @ base)
+    by_base = (1 - trusted) * _found(examples, scores)
     share = by_base / np.maximum(by_memory + by_base, LEAST)
     wider = replace(examples, weights=(unseen + seen * share).astype(np.float32))
     base = _weights(table, wider, prior, base)
-    return SeenExpert(base, fitted, line, trust_beside(base)[0])
+    return SeenExpert(base, fitted, line, trust_beside(table.values @ base)[0])
 
 
 def _found(examples: Examples, scores: Weights) -> Weights:
