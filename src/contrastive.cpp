@@ -14,6 +14,7 @@
 #include "optimizer.hpp"
 #include "parallel.hpp"
 #include "random.hpp"
+#include "simd.hpp"
 #include "topk.hpp"
 
 namespace ragtune {
@@ -54,47 +55,59 @@ void check_dimensions(MatrixView corpus, MatrixView queries, const char* name) {
                                 std::to_string(corpus.rows()));
 }
 
-// Some queries on their way through a residual, and the gradient on its way back.
+// Some queries on their way through a residual, and the gradient on its way back. One that is used
+// again keeps its memory.
 struct Batch {
   RowMajor<float> queries, adapted;  // (b, d)
   Residual::Pass pass;
   std::vector<double> length;  // (b,) |u|
+  RowMajor<float> du;          // (b, d)
 
-  Batch(RowMajor<float> given, const Residual& residual, int num_threads)
-      : queries(std::move(given)), pass(residual.forward(view(queries), num_threads)) {
-    adapted = pass.u;
+  void take(MatrixView from, std::span<const std::int64_t> rows) {
+    queries.resize(std::ssize(rows), from.cols());
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      queries.row(std::ptrdiff_t(i)) = from.row(rows[i]);
+  }
+
+  void forward(const Residual& residual, int num_threads) {
+    residual.forward(view(queries), pass, num_threads);
+    adapted.resize(queries.rows(), queries.cols());
     length.resize(std::size_t(adapted.rows()));
     parallel_for(
         adapted.rows(),
         [&](std::ptrdiff_t i) {
-          const double own = pass.u.row(i).cast<double>().norm();
+          const float* u = pass.u.row(i).data();
+          const double own = std::sqrt(kernels().wide_dot(u, u, std::size_t(pass.u.cols())));
           length[std::size_t(i)] = own;
-          if (own > 0) adapted.row(i) *= float(1.0 / own);
+          adapted.row(i) = pass.u.row(i) * (own > 0 ? float(1.0 / own) : 1.0f);
         },
         num_threads, FEW_ROWS);
   }
 
-  // d/du of u / |u|, times `scale`: what is along the adapted query changes nothing.
-  RowMajor<float> through_length(const RowMajor<float>& gradient, double scale,
-                                 int num_threads) const {
-    RowMajor<float> out(gradient.rows(), gradient.cols());
+  // The gradient of the parameters, given `scale` times that of the adapted queries. What is along
+  // an adapted query changes nothing: d/du of u / |u|.
+  void backward(const RowMajor<float>& gradient, double scale, const Residual& residual,
+                std::span<float> parameters, int num_threads) {
+    du.resize(gradient.rows(), gradient.cols());
     parallel_for(
         gradient.rows(),
         [&](std::ptrdiff_t i) {
           const auto own = adapted.row(i);
-          const double along = own.cast<double>().dot(gradient.row(i).cast<double>());
+          const double along =
+              kernels().wide_dot(own.data(), gradient.row(i).data(), std::size_t(du.cols()));
           const double factor = length[std::size_t(i)] > 0 ? scale / length[std::size_t(i)] : 0.0;
-          out.row(i) = float(factor) * (gradient.row(i) - float(along) * own);
+          du.row(i) = float(factor) * (gradient.row(i) - float(along) * own);
         },
         num_threads, FEW_ROWS);
-    return out;
+    residual.backward(view(queries), pass, du, parameters, num_threads);
   }
 };
 
-RowMajor<float> gathered(MatrixView queries, std::span<const std::int64_t> rows) {
-  RowMajor<float> out(std::ssize(rows), queries.cols());
-  for (std::size_t i = 0; i < rows.size(); ++i) out.row(std::ptrdiff_t(i)) = queries.row(rows[i]);
-  return out;
+RowMajor<float> adapted(MatrixView queries, const Residual& residual, int num_threads) {
+  Batch all;
+  all.queries = queries;
+  all.forward(residual, num_threads);
+  return std::move(all.adapted);
 }
 
 CorpusLossOptions corpus_options(const ContrastiveOptions& o) {
@@ -114,7 +127,8 @@ class Trainer {
         residual_(options.initial
                       ? Residual(options.kind, *options.initial)
                       : Residual(options.kind, corpus.cols(), options.width, options.seed)),
-        optimizer_(residual_.parameters().size(), schedule(), options.clip) {
+        optimizer_(residual_.parameters().size(), schedule(), options.clip),
+        gradient_(residual_.parameters().size()) {
     if (order_.empty())
       throw std::invalid_argument("qrels: expected a query with a relevant document, got none");
     if (residual_.dimensions() != corpus.cols())
@@ -179,9 +193,9 @@ class Trainer {
 
   void train_epoch(std::int64_t epoch) {
     if (mined_loss_ && (epoch - 1) % options_.remine == 0) {
-      const Batch all(training_.queries, residual_, options_.num_threads);
-      mined_loss_->set_hard(hard_negatives(corpus_, view(all.adapted), positives_,
-                                           options_.num_threads, [this] { report(); }));
+      const RowMajor<float> all = adapted(training_.queries, residual_, options_.num_threads);
+      mined_loss_->set_hard(hard_negatives(corpus_, view(all), positives_, options_.num_threads,
+                                           [this] { report(); }));
     }
     Stream(options_.seed, std::uint64_t(epoch)).shuffle(std::span<std::int64_t>(order_));
     double sum = 0;
@@ -196,28 +210,25 @@ class Trainer {
   // -> the sum of the losses of the batch
   double step(std::span<const std::int64_t> queries) {
     const int threads = options_.num_threads;
-    const Batch batch(gathered(training_.queries, queries), residual_, threads);
-    RowMajor<float> gradient;
-    const double sum = loss_->evaluate(batch.adapted, queries, gradient);
+    batch_.take(training_.queries, queries);
+    batch_.forward(residual_, threads);
+    const double sum = loss_->evaluate(batch_.adapted, queries, pull_);
     last_loss_ = sum / double(queries.size());
     if (!std::isfinite(last_loss_))
       throw std::invalid_argument("learning_rate: the training diverged, expected less than " +
                                   std::to_string(options_.learning_rate));
-    const RowMajor<float> du =
-        batch.through_length(gradient, 1.0 / double(queries.size()), threads);
-    std::vector<float> parameters =
-        residual_.backward(view(batch.queries), batch.pass, du, threads);
-    residual_.add_penalty(options_.penalty, parameters, threads);
-    optimizer_.step(residual_.parameters(), parameters, threads);
+    batch_.backward(pull_, 1.0 / double(queries.size()), residual_, gradient_, threads);
+    residual_.add_penalty(options_.penalty, gradient_, threads);
+    optimizer_.step(residual_.parameters(), gradient_, threads);
     return sum;
   }
 
   // Measures the validation set; true if nothing was better before.
   bool remember(std::int64_t epoch) {
     if (!validation_) return true;
-    const Batch all(validation_->queries, residual_, options_.num_threads);
-    const Ranking found = exact_search(corpus_, view(all.adapted), VALIDATION_DEPTH,
-                                       {.num_threads = options_.num_threads});
+    const RowMajor<float> all = adapted(validation_->queries, residual_, options_.num_threads);
+    const Ranking found =
+        exact_search(corpus_, view(all), VALIDATION_DEPTH, {.num_threads = options_.num_threads});
     const IdsView ids(found.rows.data(), found.rows.rows(), found.rows.cols());
     const double score =
         evaluate_rankings(ids, validation_->qrels, {{RankingMetric::ndcg, VALIDATION_DEPTH}},
@@ -244,6 +255,9 @@ class Trainer {
   std::vector<std::int64_t> order_;  // queries that teach something
   Residual residual_;
   Adam optimizer_;
+  Batch batch_;
+  RowMajor<float> pull_;         // (b, d): of the loss, on the adapted queries
+  std::vector<float> gradient_;  // of the parameters
   std::unique_ptr<CorpusLoss> corpus_loss_;
   std::unique_ptr<MinedLoss> mined_loss_;
   Loss* loss_ = nullptr;
@@ -287,21 +301,22 @@ LossAndGradient contrastive_loss(MatrixView corpus, const TrainingSet& training,
   CorpusLossOptions o = corpus_options(options);
   if (anchor) o.drift = std::numeric_limits<double>::infinity();
   CorpusLoss loss(corpus, positives, training.queries.rows(), o);
-  const Batch batch(gathered(training.queries, queries), residual, options.num_threads);
-  RowMajor<float> gradient;
+  Batch batch;
+  batch.take(training.queries, queries);
+  batch.forward(residual, options.num_threads);
+  RowMajor<float> pull;
   LossAndGradient out{};
   if (anchor) {
-    const Batch start(batch.queries, *anchor, options.num_threads);
-    loss.evaluate(start.adapted, queries, gradient);
-    out.mean_squared_drift = (start.adapted - batch.adapted).cast<double>().squaredNorm() * share;
+    const RowMajor<float> start = adapted(view(batch.queries), *anchor, options.num_threads);
+    loss.evaluate(start, queries, pull);
+    out.mean_squared_drift = (start - batch.adapted).cast<double>().squaredNorm() * share;
   }
-  out.loss = loss.evaluate(batch.adapted, queries, gradient) * share;
-  const RowMajor<float> du = batch.through_length(gradient, share, options.num_threads);
-  std::vector<float> parameters =
-      residual.backward(view(batch.queries), batch.pass, du, options.num_threads);
-  residual.add_penalty(options.penalty, parameters, options.num_threads);
+  out.loss = loss.evaluate(batch.adapted, queries, pull) * share;
+  std::vector<float> gradient(residual.parameters().size());
+  batch.backward(pull, share, residual, gradient, options.num_threads);
+  residual.add_penalty(options.penalty, gradient, options.num_threads);
   out.loss += residual.penalty(options.penalty, options.num_threads);
-  out.gradient = residual.matrices(parameters);
+  out.gradient = residual.matrices(gradient);
   return out;
 }
 

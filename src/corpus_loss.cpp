@@ -14,6 +14,8 @@ namespace {
 constexpr double NOISE = 1e-6;           // share of the mass below which a tail is rounding
 constexpr std::size_t GROUP_SIZE = 256;  // queries measured together
 constexpr double GROUP_WORK = 2e10;      // multiplications between two checkpoints
+constexpr float ROUNDING = 1e-4f;        // more than two ways to score unit vectors differ by
+constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
@@ -58,10 +60,17 @@ void CorpusLoss::measure(const RowMajor<float>& adapted, std::span<const std::in
     if (first > 0 && options_.checkpoint) options_.checkpoint();
     const auto part = positions.subspan(first, std::min(group, positions.size() - first));
     RowMajor<float> own(std::ssize(part), corpus_.cols());
-    for (std::size_t i = 0; i < part.size(); ++i)
-      own.row(std::ptrdiff_t(i)) = adapted.row(std::ptrdiff_t(part[i]));
+    std::vector<float> floors(part.size());
+    parallel_for(
+        std::ssize(part),
+        [&](std::ptrdiff_t i) {
+          const std::size_t at = part[std::size_t(i)];
+          own.row(i) = adapted.row(std::ptrdiff_t(at));
+          floors[std::size_t(i)] = floor(queries[at], own.row(i).data());
+        },
+        options_.num_threads, 8);
     const Partition found = partition(corpus_, view(own), options_.temperature, options_.shortlist,
-                                      options_.num_threads);
+                                      floors, options_.num_threads);
     parallel_for(
         std::ssize(part),
         [&](std::ptrdiff_t i) {
@@ -70,6 +79,23 @@ void CorpusLoss::measure(const RowMajor<float>& adapted, std::span<const std::in
         options_.num_threads, 8);
     measured_ += std::ssize(part);
   }
+}
+
+// A score that as many documents reach as the shortlist is long: those of the last measurement and
+// the relevant ones.
+float CorpusLoss::floor(std::int64_t query, const float* adapted) const {
+  const auto& before = shortlist_[std::size_t(query)];
+  const auto relevant = positives_.rows(query);
+  if (before.size() + relevant.size() < options_.shortlist) return LOWEST;
+  std::vector<float> scores;
+  const auto score = [&](std::int64_t r) {
+    scores.push_back(kernels().dot(adapted, row(r), std::size_t(corpus_.cols())));
+  };
+  std::ranges::for_each(before, score);
+  std::ranges::for_each(relevant, score);
+  const auto last = scores.begin() + std::ptrdiff_t(options_.shortlist) - 1;
+  std::ranges::nth_element(scores, last, std::ranges::greater());
+  return *last - ROUNDING;
 }
 
 // The tail is all of the corpus less the shortlist and the relevant documents.
@@ -102,7 +128,7 @@ void CorpusLoss::keep(std::int64_t query, const float* adapted, const Partition&
     bias_[q] = float(log_mass + std::log(mass) - along * inverse);
   } else {
     tail_.row(query).setZero();
-    bias_[q] = -std::numeric_limits<float>::infinity();
+    bias_[q] = LOWEST;
   }
 }
 

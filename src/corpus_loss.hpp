@@ -52,6 +52,7 @@ class CorpusLoss : public Loss {
                                  std::span<const std::int64_t> queries) const;
   void measure(const RowMajor<float>& adapted, std::span<const std::int64_t> queries,
                std::span<const std::size_t> positions);
+  float floor(std::int64_t query, const float* adapted) const;
   void keep(std::int64_t query, const float* adapted, const Partition& found, std::size_t at);
   double evaluate_one(const float* adapted, std::int64_t query, float* gradient) const;
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "parallel.hpp"
+#include "simd.hpp"
 
 namespace ragtune {
 namespace {
@@ -21,10 +22,8 @@ double length(std::span<const float> x, int num_threads) {
       std::ssize(squares),
       [&](std::ptrdiff_t part) {
         const auto own = x.subspan(std::size_t(part) * PART);
-        double lanes[8] = {};
         const std::size_t count = std::min(PART, own.size());
-        for (std::size_t i = 0; i < count; ++i) lanes[i % 8] += double(own[i]) * double(own[i]);
-        squares[std::size_t(part)] = std::accumulate(lanes, lanes + 8, 0.0);
+        squares[std::size_t(part)] = kernels().wide_dot(own.data(), own.data(), count);
       },
       num_threads, FEW_PARTS);
   return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
@@ -43,26 +42,18 @@ Adam::Adam(std::size_t parameters, Schedule schedule, double clip)
 
 void Adam::step(std::span<float> parameters, std::span<const float> gradient, int num_threads) {
   const double t = double(++step_), norm = length(gradient, num_threads);
-  const float shrink = norm > clip_ ? float(clip_ / norm) : 1.0f;
-  const float rate = float(schedule_.rate(step_) / (1.0 - std::pow(double(BETA1), t)));
-  const float correction = float(1.0 / std::sqrt(1.0 - std::pow(double(BETA2), t)));
+  const AdamFactors factors{norm > clip_ ? float(clip_ / norm) : 1.0f,
+                            float(schedule_.rate(step_) / (1.0 - std::pow(double(BETA1), t))),
+                            float(1.0 / std::sqrt(1.0 - std::pow(double(BETA2), t))),
+                            BETA1,
+                            BETA2,
+                            EPSILON};
   parallel_for(
       std::ptrdiff_t((parameters.size() + PART - 1) / PART),
       [&](std::ptrdiff_t part) {
         const std::size_t begin = std::size_t(part) * PART;
-        const std::size_t count = std::min(PART, parameters.size() - begin);
-        float* __restrict x = parameters.data() + begin;
-        float* __restrict m = mean_.data() + begin;
-        float* __restrict v = square_.data() + begin;
-        const float* __restrict from = gradient.data() + begin;
-        // Copies: the compiler cannot know that what is captured is none of the parameters.
-        const float s = shrink, r = rate, c = correction;
-        for (std::size_t i = 0; i < count; ++i) {
-          const float g = from[i] * s;
-          m[i] = BETA1 * m[i] + (1.0f - BETA1) * g;
-          v[i] = BETA2 * v[i] + (1.0f - BETA2) * g * g;
-          x[i] -= r * m[i] / (std::sqrt(v[i]) * c + EPSILON);
-        }
+        kernels().adam(parameters.data() + begin, mean_.data() + begin, square_.data() + begin,
+                       gradient.data() + begin, std::min(PART, parameters.size() - begin), factors);
       },
       num_threads, 1);
 }

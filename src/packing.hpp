@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -46,6 +47,14 @@ void pack_steps(const float* const (&rows)[COUNT], std::size_t first, std::size_
 #endif
   for (; p < last; ++p)
     for (std::size_t i = 0; i < COUNT; ++i) to[p * width + i] = rows[i][p];
+}
+
+// A few values: what a call of memcpy would take longer for.
+inline void copy_few(const float* from, std::size_t count, float* to) {
+  std::size_t j = 0;
+  for (; j + 4 <= count; j += 4) std::memcpy(to + j, from + j, 4 * sizeof(float));
+  for (; j + 2 <= count; j += 2) std::memcpy(to + j, from + j, 2 * sizeof(float));
+  for (; j < count; ++j) to[j] = from[j];
 }
 
 // Step p of row j goes to [p * width + j]; row(j) points at the first of its `length` steps.

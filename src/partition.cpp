@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -27,7 +27,7 @@ std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to
 // Keeps the best `keep` of what it is offered: it fills up, then drops the worse part at once.
 class Best {
  public:
-  explicit Best(std::size_t keep) : keep_(keep) {}
+  explicit Best(std::size_t keep, float floor = LOWEST) : keep_(keep), threshold_(floor) {}
 
   float threshold() const { return threshold_; }
 
@@ -56,7 +56,7 @@ class Best {
   }
 
   std::size_t keep_;
-  float threshold_ = LOWEST;
+  float threshold_;
   std::vector<ScoredRow> items_;
 };
 
@@ -81,19 +81,11 @@ struct QueryGroups {
   std::vector<float> data;
 };
 
-// What a call of memcpy would take longer for.
-void copy_few(const float* from, std::size_t count, float* to) {
-  std::size_t j = 0;
-  for (; j + 4 <= count; j += 4) std::memcpy(to + j, from + j, 4 * sizeof(float));
-  for (; j + 2 <= count; j += 2) std::memcpy(to + j, from + j, 2 * sizeof(float));
-  for (; j < count; ++j) to[j] = from[j];
-}
-
-// A block of documents, packed both ways: as rows to be scored, as columns to be added up.
+// A block of documents: packed to be scored, and read where they are to be added up, but for the
+// last columns, fewer than a tile has.
 class Block {
  public:
-  explicit Block(std::size_t d)
-      : mr_(kernels().mr), d_(d), rows_(BLOCK * d), columns_(BLOCK * rounded_up(d, mr_)) {}
+  explicit Block(std::size_t d) : mr_(kernels().mr), d_(d), rows_(BLOCK * d), rest_(BLOCK * mr_) {}
 
   void pack(const float* documents, std::size_t count) {
     padded_ = rounded_up(count, mr_);
@@ -102,12 +94,10 @@ class Block {
       pack_side_by_side(
           std::min(mr_, count - first), d_, mr_,
           [&](std::size_t i) { return documents + (first + i) * d_; }, rows_.data() + first * d_);
-    for (std::size_t first = 0; first < d_; first += mr_) {
-      const std::size_t width = std::min(mr_, d_ - first);
-      float* to = columns_.data() + first * BLOCK;
-      for (std::size_t i = 0; i < count; ++i, to += mr_)
-        copy_few(documents + i * d_ + first, width, to);
-    }
+    documents_ = documents;
+    const std::size_t left = d_ % mr_;
+    for (std::size_t i = 0; left > 0 && i < count; ++i)
+      copy_few(documents + i * d_ + d_ - left, left, rest_.data() + i * mr_);
   }
 
   // scores (count, nr) of a group of queries.
@@ -115,27 +105,31 @@ class Block {
     const Kernels& kernel = kernels();
     for (std::size_t i = 0; i < padded_; i += mr_)
       for (std::size_t depth = 0; depth < d_; depth += DEPTH)
-        kernel.tile(rows_.data() + i * d_ + depth * mr_, group + depth * kernel.nr,
+        kernel.tile(rows_.data() + i * d_ + depth * mr_, mr_, group + depth * kernel.nr,
                     std::min(DEPTH, d_ - depth), scores + i * kernel.nr, depth > 0);
   }
 
   // moment (d padded, nr) += documents' weights (count, nr).
   void add(const float* weights, std::size_t count, float* moment) const {
     const Kernels& kernel = kernels();
-    for (std::size_t first = 0; first < d_; first += mr_)
-      kernel.tile(columns_.data() + first * BLOCK, weights, count, moment + first * kernel.nr,
-                  true);
+    std::size_t first = 0;
+    for (; first + mr_ <= d_; first += mr_)
+      kernel.tile(documents_ + first, d_, weights, count, moment + first * kernel.nr, true);
+    if (first < d_)
+      kernel.tile(rest_.data(), mr_, weights, count, moment + first * kernel.nr, true);
   }
 
  private:
   std::size_t mr_, d_, padded_ = 0;
-  std::vector<float> rows_, columns_;
+  const float* documents_ = nullptr;
+  std::vector<float> rows_, rest_;
 };
 
 // What one part of the corpus adds for all queries.
 class Lane {
  public:
-  Lane(const QueryGroups& queries, float inverse_temperature, std::size_t keep)
+  Lane(const QueryGroups& queries, float inverse_temperature, std::size_t keep,
+       std::span<const float> floors)
       : queries_(&queries),
         inverse_(inverse_temperature),
         columns_(rounded_up(queries.d, kernels().mr)),
@@ -147,7 +141,9 @@ class Lane {
         limits_(queries.nr),
         factor_(queries.nr),
         sum_(queries.nr),
-        above_(BLOCK) {}
+        above_(BLOCK) {
+    for (std::size_t q = 0; q < floors.size(); ++q) best_[q] = Best(keep, floors[q]);
+  }
 
   void scan(MatrixView corpus, std::size_t begin, std::size_t end) {
     Block block(queries_->d);
@@ -203,13 +199,12 @@ class Lane {
     const std::size_t nr = queries_->nr;
     for (std::size_t j = 0; j < nr; ++j) limits_[j] = best_[group * nr + j].threshold();
     kernels().survey(scores, count, limits_.data(), top_.data(), above_.data());
-    for (std::size_t i = 0; i < count; ++i, scores += nr) {
-      if (!above_[i]) continue;
-      for (std::size_t j = 0; j < nr; ++j) {
+    for (std::size_t i = 0; i < count; ++i, scores += nr)
+      for (std::uint32_t left = above_[i]; left; left &= left - 1) {
+        const auto j = std::size_t(std::countr_zero(left));
         Best& best = best_[group * nr + j];
         if (scores[j] > best.threshold()) best.offer(scores[j], first + i);
       }
-    }
   }
 
   // scores become exp((score - peak) / temperature); what was summed before follows the peak.
@@ -224,11 +219,7 @@ class Lane {
       factor_[j] = peak[j] == LOWEST ? 0.0f : exponential((peak[j] - top) * inverse_);
       peak[j] = top;
     }
-    if (higher) {
-      float* rows = moment(group);
-      for (std::size_t p = 0; p < columns_; ++p)
-        for (std::size_t j = 0; j < nr; ++j) rows[p * nr + j] *= factor_[j];
-    }
+    if (higher) kernels().scale_columns(moment(group), columns_, factor_.data());
     kernels().weigh(scores, count, peak, inverse_, sum_.data());
     for (std::size_t j = 0; j < nr; ++j) mass[j] = mass[j] * factor_[j] + sum_[j];
   }
@@ -241,16 +232,20 @@ class Lane {
   std::vector<float> moment_;  // groups of (columns, nr): the same sum of rows
   std::vector<Best> best_;     // (padded nq,)
   std::vector<float> top_, limits_, factor_, sum_;  // (nr,) of the block at hand
-  std::vector<std::uint8_t> above_;                 // (BLOCK,)
+  std::vector<std::uint32_t> above_;                // (BLOCK,)
 };
 
-void check(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep) {
+void check(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep,
+           std::span<const float> floors) {
   if (corpus.cols() != queries.cols())
     throw std::invalid_argument("queries: expected " + std::to_string(corpus.cols()) +
                                 " dimensions, got " + std::to_string(queries.cols()));
   if (corpus.rows() < 1 || corpus.rows() > std::numeric_limits<std::int32_t>::max())
     throw std::invalid_argument("corpus: expected 1 to 2^31 - 1 rows, got " +
                                 std::to_string(corpus.rows()));
+  if (!floors.empty() && std::ssize(floors) != queries.rows())
+    throw std::invalid_argument("floors: expected " + std::to_string(queries.rows()) + ", got " +
+                                std::to_string(floors.size()));
   if (keep < 1) throw std::invalid_argument("keep: expected >= 1, got 0");
   if (!(temperature > 0))
     throw std::invalid_argument("temperature: expected > 0, got " + std::to_string(temperature));
@@ -259,21 +254,19 @@ void check(MatrixView corpus, MatrixView queries, double temperature, std::size_
 }  // namespace
 
 Partition partition(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep,
-                    int num_threads) {
-  check(corpus, queries, temperature, keep);
+                    std::span<const float> floors, int num_threads) {
+  check(corpus, queries, temperature, keep, floors);
   const auto n = std::size_t(corpus.rows()), nq = std::size_t(queries.rows());
   const QueryGroups groups(queries);
   // A power of two, so that the usual numbers of threads have equal work.
   const std::size_t count = std::bit_floor(std::clamp<std::size_t>(n / MIN_LANE, 1, MAX_LANES));
-  std::vector<Lane> lanes;
-  lanes.reserve(count);
-  for (std::size_t l = 0; l < count; ++l)
-    lanes.emplace_back(groups, float(1.0 / temperature), keep);
+  std::vector<std::optional<Lane>> lanes(count);  // each made by the thread that fills it
   parallel_for(
       std::ptrdiff_t(count),
       [&](std::ptrdiff_t lane) {
         const auto l = std::size_t(lane);
-        lanes[l].scan(corpus, n * l / count, n * (l + 1) / count);
+        lanes[l].emplace(groups, float(1.0 / temperature), keep, floors);
+        lanes[l]->scan(corpus, n * l / count, n * (l + 1) / count);
       },
       num_threads, 1);
   Partition out{std::vector<double>(nq), RowMajor<float>(queries.rows(), queries.cols()),
@@ -282,8 +275,8 @@ Partition partition(MatrixView corpus, MatrixView queries, double temperature, s
       std::ptrdiff_t(groups.count),
       [&](std::ptrdiff_t group) {
         const auto g = std::size_t(group);
-        for (std::size_t l = 1; l < count; ++l) lanes[0].absorb(lanes[l], g);
-        lanes[0].write(g, out);
+        for (std::size_t l = 1; l < count; ++l) lanes[0]->absorb(*lanes[l], g);
+        lanes[0]->write(g, out);
       },
       num_threads, 1);
   return out;

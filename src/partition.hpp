@@ -4,7 +4,9 @@
 //
 //   log_mass = log sum_i exp(s_i / t)
 //   moment   = sum_i p_i x_i,  p_i = exp(s_i / t - log_mass)     (d,)
-//   best     = the `keep` documents of highest score, ties by row
+//   best     = the `keep` documents of highest score, ties by row; of those above the query's
+//              floor, if it has one: that of a score which `keep` documents are known to reach
+//              spares most of the sorting
 //
 // The corpus is cut into blocks that stay in cache: a block is scored, its scores become
 // weights relative to the highest score so far, and the weighted sum of its rows is added, all
@@ -30,12 +32,14 @@ struct ScoredRow {
 struct Partition {
   std::vector<double> log_mass;              // (nq,)
   RowMajor<float> moment;                    // (nq, d)
-  std::vector<std::vector<ScoredRow>> best;  // (nq,), each sorted, min(keep, n) long
+  std::vector<std::vector<ScoredRow>> best;  // (nq,), each sorted, at most `keep` long
 };
 
 // Working memory is about 40 nq d floats for large n: give a few hundred queries at a time.
-// Throws std::invalid_argument if the dimensions differ, n < 1, keep < 1, or not temperature > 0.
+// floors is empty or (nq,).
+// Throws std::invalid_argument if the dimensions or lengths differ, n < 1, keep < 1, or not
+// temperature > 0.
 Partition partition(MatrixView corpus, MatrixView queries, double temperature, std::size_t keep,
-                    int num_threads = 0);
+                    std::span<const float> floors = {}, int num_threads = 0);
 
 }  // namespace ragtune

@@ -82,10 +82,10 @@ NamedMatrices Residual::matrices(std::span<const float> from) const {
   return out;
 }
 
-Residual::Pass Residual::forward(MatrixView queries, int num_threads) const {
-  Pass pass;
+void Residual::forward(MatrixView queries, Pass& pass, int num_threads) const {
+  pass.u.resize(queries.rows(), d_);
   if (kind_ == ResidualKind::linear) {
-    pass.u = multiply(queries, b(), num_threads);
+    multiply(queries, b(), out(pass.u), num_threads);
   } else {
     pass.before = multiply(queries, a(), num_threads);
     if (kind_ == ResidualKind::mlp) {
@@ -94,33 +94,28 @@ Residual::Pass Residual::forward(MatrixView queries, int num_threads) const {
     } else {
       pass.after = pass.before;
     }
-    pass.u = multiply(view(pass.after), b(), num_threads);
+    multiply(view(pass.after), b(), out(pass.u), num_threads);
   }
   pass.u += queries;
-  return pass;
 }
 
-std::vector<float> Residual::backward(MatrixView queries, const Pass& pass,
-                                      const RowMajor<float>& du, int num_threads) const {
-  if (kind_ == ResidualKind::linear) {
-    const RowMajor<float> whole = multiply_first_transposed(queries, view(du), num_threads);
-    return {whole.data(), whole.data() + whole.size()};
-  }
-  std::vector<float> gradient(parameters_.size());
-  const auto put = [&](const RowMajor<float>& part, std::ptrdiff_t at) {
-    std::copy_n(part.data(), part.size(), gradient.data() + at);
+void Residual::backward(MatrixView queries, const Pass& pass, const RowMajor<float>& du,
+                        std::span<float> gradient, int num_threads) const {
+  const auto to = [&](std::ptrdiff_t at, std::ptrdiff_t rows, std::ptrdiff_t cols) {
+    return MatrixOut(gradient.data() + at, rows, cols);
   };
+  const MatrixOut last = to(hidden_size() + bias_size(), width_, d_);
+  if (kind_ == ResidualKind::linear)
+    return multiply_first_transposed(queries, view(du), last, num_threads);
+  multiply_first_transposed(view(pass.after), view(du), last, num_threads);
   RowMajor<float> inner = multiply_transposed(view(du), b(), num_threads);  // (b, w)
   if (kind_ == ResidualKind::mlp) {
     inner.array() *= pass.before.unaryExpr([](float x) { return gelu_derivative(x); }).array();
-    for (std::ptrdiff_t i = 0; i < inner.rows(); ++i)
-      for (std::ptrdiff_t j = 0; j < width_; ++j)
-        gradient[std::size_t(hidden_size() + j)] += inner(i, j);
+    MatrixOut bias = to(hidden_size(), 1, width_);
+    bias.setZero();
+    for (std::ptrdiff_t i = 0; i < inner.rows(); ++i) bias += inner.row(i);
   }
-  put(multiply_first_transposed(queries, view(inner), num_threads), 0);
-  put(multiply_first_transposed(view(pass.after), view(du), num_threads),
-      hidden_size() + bias_size());
-  return gradient;
+  multiply_first_transposed(queries, view(inner), to(0, d_, width_), num_threads);
 }
 
 // |A B|^2 = sum of the products of the entries of A'A and BB', both (w, w): no (d, d) matrix.

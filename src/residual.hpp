@@ -56,12 +56,12 @@ class Residual {
     RowMajor<float> before;  // (b, w): q A + a; empty if linear
     RowMajor<float> after;   // (b, w): what B multiplies; empty if linear
   };
-  Pass forward(MatrixView queries, int num_threads = 0) const;
+  void forward(MatrixView queries, Pass& pass, int num_threads = 0) const;
 
   // The gradient of a loss with respect to the parameters, given its gradient du (b, d) with
-  // respect to u. -> parameters' layout
-  std::vector<float> backward(MatrixView queries, const Pass& pass, const RowMajor<float>& du,
-                              int num_threads = 0) const;
+  // respect to u. gradient (parameters,) is overwritten.
+  void backward(MatrixView queries, const Pass& pass, const RowMajor<float>& du,
+                std::span<float> gradient, int num_threads = 0) const;
 
   // lambda |M|^2, lambda |A B|^2, or lambda |B|^2 (mlp: what keeps it from the identity).
   double penalty(double lambda, int num_threads = 0) const;

@@ -21,6 +21,13 @@ constexpr std::size_t WIDTH = 4;  // planes that a kernel scores at once
 
 constexpr std::size_t COLUMNS = 256;  // of a table whose largest values are looked for
 
+constexpr std::size_t WIDE_LANES = 8;  // sums in double that wide_dot keeps
+
+// What a step of Adam multiplies with, see optimizer.hpp.
+struct AdamFactors {
+  float shrink, rate, correction, beta1, beta2, epsilon;
+};
+
 struct Kernels {
   const char* name;
 
@@ -52,24 +59,34 @@ struct Kernels {
   int query_limit;  // at most 127; less where sums of products are kept in 16 bits
 
   // The inner block of a matrix product: mr queries against nr documents.
-  //   queries (depth, mr) and documents (depth, nr) are packed: column j of step p
-  //   lies at [p * mr + j]. out (mr, nr) is overwritten, or added to if `accumulate`.
+  //   Column j of step p lies at queries[p * query_step + j], with a step of mr if they are packed,
+  //   and at documents[p * nr + j]. out (mr, nr) is overwritten, or added to if `accumulate`.
   // Each output is one chain of additions over p, so its bits do not depend on
   // which other rows share the block.
-  void (*tile)(const float* queries, const float* documents, std::size_t depth, float* out,
-               bool accumulate);
+  void (*tile)(const float* queries, std::size_t query_step, const float* documents,
+               std::size_t depth, float* out, bool accumulate);
   std::size_t mr, nr;
 
   // to (d,) += weight * row (d,)
   void (*add_scaled)(float* to, const float* row, float weight, std::size_t d);
 
-  // Of scores (n, nr), n >= 1, the highest of each column, and which rows have one above the
-  // limit of its column. limits and peaks (nr,), above (n,)
+  // sum_i a_i b_i in float64, with the same bits in each set.
+  double (*wide_dot)(const float* a, const float* b, std::size_t d);
+
+  // A step of Adam on `count` parameters x with their running means and squares.
+  void (*adam)(float* x, float* mean, float* square, const float* gradient, std::size_t count,
+               AdamFactors factors);
+
+  // Of scores (n, nr), n >= 1, the highest of each column, and which are above the limit of their
+  // column: bit j of a row's word is column j. limits and peaks (nr,), above (n,)
   void (*survey)(const float* scores, std::size_t n, const float* limits, float* peaks,
-                 std::uint8_t* above);
+                 std::uint32_t* above);
 
   // peaks (COLUMNS,): the largest of each column of values (n, COLUMNS), n >= 1.
   void (*column_peaks)(const std::int32_t* values, std::size_t n, std::int32_t* peaks);
+
+  // values (n, nr) become values * the factor of their column. factors (nr,)
+  void (*scale_columns)(float* values, std::size_t n, const float* factors);
 
   // scores (n, nr) become exp((score - peak) * inverse) with the peak of their column; sums (nr,)
   void (*weigh)(float* scores, std::size_t n, const float* peaks, float inverse, float* sums);

@@ -169,12 +169,12 @@ void tile_codes(const std::int8_t* queries, const std::uint8_t* codes, std::size
 }
 
 // 6 x 16: twelve accumulators, two document vectors and one broadcast fill the 16 registers.
-void tile(const float* queries, const float* documents, std::size_t depth, float* out,
-          bool accumulate) {
+void tile(const float* queries, std::size_t query_step, const float* documents, std::size_t depth,
+          float* out, bool accumulate) {
   __m256 sum[MR][2];
 #pragma GCC unroll 6  // or the accumulators live in memory
   for (std::size_t i = 0; i < MR; ++i) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
-  for (std::size_t p = 0; p < depth; ++p, queries += MR, documents += NR) {
+  for (std::size_t p = 0; p < depth; ++p, queries += query_step, documents += NR) {
     const __m256 low = _mm256_loadu_ps(documents), high = _mm256_loadu_ps(documents + LANES);
 #pragma GCC unroll 6
     for (std::size_t i = 0; i < MR; ++i) {
@@ -209,8 +209,11 @@ const Kernels avx2_kernels{"avx2",
                            MR,
                            NR,
                            add_scaled,
+                           wide_dot,
+                           adam,
                            survey<NR>,
                            column_peaks,
+                           scale_columns<NR>,
                            weigh<NR>};
 
 }  // namespace ragtune

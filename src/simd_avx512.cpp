@@ -142,12 +142,12 @@ void tile_codes(const std::int8_t* queries, const std::uint8_t* codes, std::size
 }
 
 // 12 x 32: 24 accumulators, two document vectors and one broadcast of the 32 registers.
-void tile(const float* queries, const float* documents, std::size_t depth, float* out,
-          bool accumulate) {
+void tile(const float* queries, std::size_t query_step, const float* documents, std::size_t depth,
+          float* out, bool accumulate) {
   __m512 sum[MR][2];
 #pragma GCC unroll 12  // or the accumulators live in memory
   for (std::size_t i = 0; i < MR; ++i) sum[i][0] = sum[i][1] = _mm512_setzero_ps();
-  for (std::size_t p = 0; p < depth; ++p, queries += MR, documents += NR) {
+  for (std::size_t p = 0; p < depth; ++p, queries += query_step, documents += NR) {
     const __m512 low = _mm512_loadu_ps(documents), high = _mm512_loadu_ps(documents + LANES);
 #pragma GCC unroll 12
     for (std::size_t i = 0; i < MR; ++i) {
@@ -182,8 +182,11 @@ const Kernels avx512_kernels{"avx512",
                              MR,
                              NR,
                              add_scaled,
+                             wide_dot,
+                             adam,
                              survey<NR>,
                              column_peaks,
+                             scale_columns<NR>,
                              weigh<NR>};
 
 }  // namespace ragtune

@@ -73,13 +73,12 @@ void tile_codes(const std::int8_t* queries, const std::uint8_t* codes, std::size
   std::memcpy(out, sums, sizeof sums);
 }
 
-void tile(const float* queries, const float* documents, std::size_t depth, float* out,
-          bool accumulate) {
+void tile(const float* queries, std::size_t query_step, const float* documents, std::size_t depth,
+          float* out, bool accumulate) {
   float sums[MR][NR] = {};
-  for (std::size_t p = 0; p < depth; ++p)
+  for (std::size_t p = 0; p < depth; ++p, queries += query_step, documents += NR)
     for (std::size_t i = 0; i < MR; ++i)
-      for (std::size_t j = 0; j < NR; ++j)
-        sums[i][j] += queries[p * MR + i] * documents[p * NR + j];
+      for (std::size_t j = 0; j < NR; ++j) sums[i][j] += queries[i] * documents[j];
   for (std::size_t i = 0; i < MR; ++i)
     for (std::size_t j = 0; j < NR; ++j)
       out[i * NR + j] = accumulate ? out[i * NR + j] + sums[i][j] : sums[i][j];
@@ -102,8 +101,11 @@ const Kernels baseline_kernels{"baseline",
                                MR,
                                NR,
                                add_scaled,
+                               wide_dot,
+                               adam,
                                survey<NR>,
                                column_peaks,
+                               scale_columns<NR>,
                                weigh<NR>};
 
 }  // namespace ragtune

@@ -18,18 +18,39 @@ void add_scaled(float* __restrict to, const float* __restrict row, float weight,
   for (std::size_t j = 0; j < d; ++j) to[j] += weight * row[j];
 }
 
+double wide_dot(const float* __restrict a, const float* __restrict b, std::size_t d) {
+  double lanes[WIDE_LANES] = {}, sum = 0;
+  std::size_t i = 0;
+  for (; i + WIDE_LANES <= d; i += WIDE_LANES)
+    for (std::size_t j = 0; j < WIDE_LANES; ++j) lanes[j] += double(a[i + j]) * double(b[i + j]);
+  for (std::size_t j = 0; i < d; ++i, ++j) lanes[j] += double(a[i]) * double(b[i]);
+  for (std::size_t j = 0; j < WIDE_LANES; ++j) sum += lanes[j];
+  return sum;
+}
+
+void adam(float* __restrict x, float* __restrict mean, float* __restrict square,
+          const float* __restrict gradient, std::size_t count, AdamFactors f) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float g = gradient[i] * f.shrink;
+    mean[i] = f.beta1 * mean[i] + (1.0f - f.beta1) * g;
+    square[i] = f.beta2 * square[i] + (1.0f - f.beta2) * g * g;
+    x[i] -= f.rate * mean[i] / (__builtin_sqrtf(square[i]) * f.correction + f.epsilon);
+  }
+}
+
 template <std::size_t NR>
 void survey(const float* __restrict scores, std::size_t n, const float* __restrict limits,
-            float* __restrict peaks, std::uint8_t* __restrict above) {
+            float* __restrict peaks, std::uint32_t* __restrict above) {
+  static_assert(NR <= 32);
   float top[NR];
   std::memcpy(top, scores, sizeof top);
   for (std::size_t i = 0; i < n; ++i, scores += NR) {
     std::uint32_t over = 0;
     for (std::size_t j = 0; j < NR; ++j) {
       top[j] = top[j] > scores[j] ? top[j] : scores[j];
-      over |= std::uint32_t(scores[j] > limits[j]);
+      over |= std::uint32_t(scores[j] > limits[j]) << j;
     }
-    above[i] = std::uint8_t(over);
+    above[i] = over;
   }
   std::memcpy(peaks, top, sizeof top);
 }
@@ -46,6 +67,12 @@ void column_peaks(const std::int32_t* __restrict values, std::size_t n,
     }
     std::memcpy(peaks + first, top, sizeof top);
   }
+}
+
+template <std::size_t NR>
+void scale_columns(float* __restrict values, std::size_t n, const float* __restrict factors) {
+  for (std::size_t i = 0; i < n; ++i, values += NR)
+    for (std::size_t j = 0; j < NR; ++j) values[j] *= factors[j];
 }
 
 template <std::size_t NR>

@@ -112,14 +112,14 @@ void tile_codes(const std::int8_t* queries, const std::uint8_t* codes, std::size
 }
 
 // 4 x 16: sixteen accumulators, four document vectors and one query vector.
-void tile(const float* queries, const float* documents, std::size_t depth, float* out,
-          bool accumulate) {
+void tile(const float* queries, std::size_t query_step, const float* documents, std::size_t depth,
+          float* out, bool accumulate) {
   float32x4_t sum[MR][4];
 #pragma GCC unroll 4  // or the accumulators live in memory
   for (std::size_t i = 0; i < MR; ++i)
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < 4; ++j) sum[i][j] = vdupq_n_f32(0);
-  for (std::size_t p = 0; p < depth; ++p, queries += MR, documents += NR) {
+  for (std::size_t p = 0; p < depth; ++p, queries += query_step, documents += NR) {
     const float32x4_t doc[4] = {vld1q_f32(documents), vld1q_f32(documents + 4),
                                 vld1q_f32(documents + 8), vld1q_f32(documents + 12)};
 #pragma GCC unroll 4
@@ -153,8 +153,11 @@ const Kernels neon_kernels{"neon",
                            MR,
                            NR,
                            add_scaled,
+                           wide_dot,
+                           adam,
                            survey<NR>,
                            column_peaks,
+                           scale_columns<NR>,
                            weigh<NR>};
 
 }  // namespace ragtune

@@ -23,7 +23,14 @@ PackedQueries::PackedQueries(std::size_t rows, std::size_t dimensions)
     : rows_(rows),
       dimensions_(dimensions),
       padded_(rounded_up(rows_, kernels().mr)),
-      data_(padded_ * dimensions_, 0.0f) {}
+      data_(std::make_unique_for_overwrite<float[]>(padded_ * dimensions_)) {
+  if (padded_ == rows_) return;
+  const std::size_t mr = kernels().mr;
+  for (std::size_t depth = 0; depth < dimensions_; depth += DEPTH) {
+    const std::size_t length = std::min(DEPTH, dimensions_ - depth);
+    std::fill_n(data_.get() + depth * padded_ + (padded_ - mr) * length, mr * length, 0.0f);
+  }
+}
 
 PackedQueries::PackedQueries(MatrixView queries)
     : PackedQueries(std::size_t(queries.rows()), std::size_t(queries.cols())) {
@@ -34,7 +41,7 @@ PackedQueries::PackedQueries(MatrixView queries)
       pack_side_by_side(
           std::min(mr, rows_ - q), length, mr,
           [&](std::size_t i) { return queries.data() + (q + i) * dimensions_ + depth; },
-          data_.data() + depth * padded_ + q * length);
+          data_.get() + depth * padded_ + q * length);
   }
 }
 
@@ -44,9 +51,9 @@ PackedQueries PackedQueries::of_columns(MatrixView a) {
   for (std::size_t p = 0; p < out.dimensions_; ++p) {
     const std::size_t depth = p / DEPTH * DEPTH, length = std::min(DEPTH, out.dimensions_ - depth);
     const float* from = a.data() + p * out.rows_;
-    float* to = out.data_.data() + depth * out.padded_ + (p - depth) * mr;
+    float* to = out.data_.get() + depth * out.padded_ + (p - depth) * mr;
     for (std::size_t q = 0; q < out.rows_; q += mr)
-      std::copy_n(from + q, std::min(mr, out.rows_ - q), to + q * length);
+      copy_few(from + q, std::min(mr, out.rows_ - q), to + q * length);
   }
   return out;
 }
@@ -72,7 +79,7 @@ const float* TileScorer::score(const float* const* documents, std::size_t count)
     const std::size_t length = std::min(DEPTH, d - depth);
     pack(documents, count, depth, length);
     for (std::size_t q = 0; q < queries_.padded_rows(); q += kernels_.mr)
-      kernels_.tile(queries_.panel(q, depth, length), documents_.data(), length,
+      kernels_.tile(queries_.panel(q, depth, length), kernels_.mr, documents_.data(), length,
                     scores_.data() + q * kernels_.nr, depth > 0);
   }
   return scores_.data();
@@ -110,35 +117,52 @@ RowMajor<float> multiply_transposed(MatrixView a, MatrixView b, int num_threads)
 
 namespace {
 
-// left (m, k) times columns [first, first + count) of b (k, n), count <= nr.
-void multiply_panel(const PackedQueries& left, MatrixView b, std::ptrdiff_t first,
-                    RowMajor<float>& out) {
+// `count` of the nr columns of b (k, n) from `first` on, steps [depth, depth + length).
+void pack_columns(MatrixView b, std::size_t first, std::size_t count, std::size_t depth,
+                  std::size_t length, float* to) {
+  const std::size_t nr = kernels().nr, n = std::size_t(b.cols());
+  const float* from = b.data() + depth * n + first;
+  for (std::size_t p = 0; p < length; ++p, from += n, to += nr) copy_few(from, count, to);
+}
+
+// left (m, k) times columns [first, first + nr) of b (k, n), or as many as there are.
+void multiply_panel(const PackedQueries& left, MatrixView b, std::size_t first, MatrixOut out) {
   const Kernels& kernel = kernels();
   const std::size_t nr = kernel.nr, n = std::size_t(b.cols()), k = left.dimensions();
-  const std::size_t count = std::min(nr, n - std::size_t(first));
-  std::vector<float> panel(std::min(DEPTH, k) * nr, 0.0f), sums(left.padded_rows() * nr, 0.0f);
+  const std::size_t count = std::min(nr, n - first);
+  const auto panel = std::make_unique_for_overwrite<float[]>(std::min(DEPTH, k) * nr);
+  const auto sums = std::make_unique_for_overwrite<float[]>(left.padded_rows() * nr);
+  if (count < nr) std::fill_n(panel.get(), std::min(DEPTH, k) * nr, 0.0f);
+  if (k == 0) std::fill_n(sums.get(), left.padded_rows() * nr, 0.0f);
   for (std::size_t depth = 0; depth < k; depth += DEPTH) {
     const std::size_t length = std::min(DEPTH, k - depth);
-    for (std::size_t p = 0; p < length; ++p)
-      std::copy_n(b.data() + (depth + p) * n + first, count, panel.data() + p * nr);
+    pack_columns(b, first, count, depth, length, panel.get());
     for (std::size_t q = 0; q < left.padded_rows(); q += kernel.mr)
-      kernel.tile(left.panel(q, depth, length), panel.data(), length, sums.data() + q * nr,
+      kernel.tile(left.panel(q, depth, length), kernel.mr, panel.get(), length, sums.get() + q * nr,
                   depth > 0);
   }
   for (std::size_t q = 0; q < left.rows(); ++q)
-    std::copy_n(sums.data() + q * nr, count, out.data() + q * n + first);
+    copy_few(sums.get() + q * nr, count, out.data() + q * n + first);
 }
 
-RowMajor<float> product(const PackedQueries& left, MatrixView b, int num_threads) {
+void write_product(const PackedQueries& left, MatrixView b, MatrixOut out, int num_threads) {
   if (std::ptrdiff_t(left.dimensions()) != b.rows())
     throw std::invalid_argument("b: expected " + std::to_string(left.dimensions()) + " rows, got " +
                                 std::to_string(b.rows()));
-  RowMajor<float> out(std::ptrdiff_t(left.rows()), b.cols());
+  if (out.rows() != std::ptrdiff_t(left.rows()) || out.cols() != b.cols())
+    throw std::invalid_argument("out: expected " + std::to_string(left.rows()) + " rows and " +
+                                std::to_string(b.cols()) + " columns, got " +
+                                shape({out.data(), out.rows(), out.cols()}));
   const auto nr = std::ptrdiff_t(kernels().nr);
   parallel_for((b.cols() + nr - 1) / nr,
-               [&](std::ptrdiff_t part) { multiply_panel(left, b, part * nr, out); }, num_threads,
-               1);
-  return out;
+               [&](std::ptrdiff_t part) { multiply_panel(left, b, std::size_t(part * nr), out); },
+               num_threads, 1);
+}
+
+RowMajor<float> product(const PackedQueries& left, MatrixView b, int num_threads) {
+  RowMajor<float> own(std::ptrdiff_t(left.rows()), b.cols());
+  write_product(left, b, out(own), num_threads);
+  return own;
 }
 
 }  // namespace
@@ -147,8 +171,16 @@ RowMajor<float> multiply(MatrixView a, MatrixView b, int num_threads) {
   return product(PackedQueries(a), b, num_threads);
 }
 
+void multiply(MatrixView a, MatrixView b, MatrixOut out, int num_threads) {
+  write_product(PackedQueries(a), b, out, num_threads);
+}
+
 RowMajor<float> multiply_first_transposed(MatrixView a, MatrixView b, int num_threads) {
   return product(PackedQueries::of_columns(a), b, num_threads);
+}
+
+void multiply_first_transposed(MatrixView a, MatrixView b, MatrixOut out, int num_threads) {
+  write_product(PackedQueries::of_columns(a), b, out, num_threads);
 }
 
 }  // namespace ragtune

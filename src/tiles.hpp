@@ -7,6 +7,7 @@
 // document alone, never on the neighbours: equal documents score equally.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "simd.hpp"
@@ -27,14 +28,14 @@ class PackedQueries {
 
   // The panel of mr queries that starts at row `first`, steps [depth, depth + length).
   const float* panel(std::size_t first, std::size_t depth, std::size_t length) const {
-    return data_.data() + depth * padded_ + first * length;
+    return data_.get() + depth * padded_ + first * length;
   }
 
  private:
   PackedQueries(std::size_t rows, std::size_t dimensions);
 
   std::size_t rows_, dimensions_, padded_;
-  std::vector<float> data_;
+  std::unique_ptr<float[]> data_;
 };
 
 // One per thread: holds the packed documents and the scores of the last block.
@@ -65,11 +66,13 @@ class TileScorer {
 RowMajor<float> multiply_transposed(MatrixView a, MatrixView b, int num_threads = 0);
 
 // a (m, k) times b (k, n).  -> (m, n)
-// Throws std::invalid_argument if k differs.
+// Throws std::invalid_argument if k differs, or `out` is of another shape.
 RowMajor<float> multiply(MatrixView a, MatrixView b, int num_threads = 0);
+void multiply(MatrixView a, MatrixView b, MatrixOut out, int num_threads = 0);
 
 // a (k, m) transposed times b (k, n).  -> (m, n)
-// Throws std::invalid_argument if k differs.
+// Throws std::invalid_argument if k differs, or `out` is of another shape.
 RowMajor<float> multiply_first_transposed(MatrixView a, MatrixView b, int num_threads = 0);
+void multiply_first_transposed(MatrixView a, MatrixView b, MatrixOut out, int num_threads = 0);
 
 }  // namespace ragtune

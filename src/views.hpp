@@ -17,9 +17,11 @@ template <class T>
 using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 using MatrixView = Eigen::Map<const RowMajor<float>>;      // (n, d) embeddings
+using MatrixOut = Eigen::Map<RowMajor<float>>;             // (n, d) to be written
 using IdsView = Eigen::Map<const RowMajor<std::int64_t>>;  // (nq, k) corpus rows, -1 is none
 
 inline MatrixView view(const RowMajor<float>& m) { return {m.data(), m.rows(), m.cols()}; }
+inline MatrixOut out(RowMajor<float>& m) { return {m.data(), m.rows(), m.cols()}; }
 
 // As errors tell it: "(2, 3)".
 inline std::string shape(MatrixView m) {

@@ -61,6 +61,30 @@ def test_equal_rows_stand_in_row_order():
     assert best[0].tolist() == list(range(7))
 
 
+def test_a_floor_leaves_the_best_above_it():
+    """A floor that enough rows reach changes nothing; a higher one leaves fewer."""
+    corpus, queries = unit(0, 5000, 24), unit(1, 70, 24)
+    free = _core.partition(corpus, queries, temperature=0.05, keep=8)
+    scores = np.take_along_axis(queries @ corpus.T, free[2], axis=1)
+    low = np.ascontiguousarray(scores[:, -1] - np.float32(1e-4))
+    found = _core.partition(corpus, queries, temperature=0.05, keep=8, floors=low)
+    assert found[0] == free[0]
+    np.testing.assert_array_equal(found[1], free[1])
+    np.testing.assert_array_equal(found[2], free[2])
+    between = (scores[:, 2] + scores[:, 3]) / 2
+    few = _core.partition(corpus, queries, temperature=0.05, keep=8, floors=between)[2]
+    np.testing.assert_array_equal(few[:, :3], free[2][:, :3])
+    assert (few[:, 3:] == -1).all()
+
+
+def test_floors_of_another_number_are_refused():
+    corpus = unit(0, 20, 8)
+    with pytest.raises(ValueError, match="floors: expected 3, got 2"):
+        _core.partition(
+            corpus, corpus[:3].copy(), temperature=0.1, keep=2, floors=np.zeros(2, np.float32)
+        )
+
+
 def test_the_bytes_do_not_depend_on_threads_or_company():
     corpus, queries = unit(0, 5000, 24), unit(1, 70, 24)
     whole = _core.partition(corpus, queries, temperature=0.05, keep=4, num_threads=1)

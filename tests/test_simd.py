@@ -130,6 +130,43 @@ def test_a_scaled_row_is_added_at_every_length(kernels):
 
 
 @pytest.mark.parametrize("kernels", SETS)
+def test_a_wide_dot_has_the_same_bits_in_each_set(kernels):
+    for d in LENGTHS:
+        a, b = vectors(d, offset=d % 4)
+        terms = a.astype(np.float64) * b
+        found = _core.wide_dot(kernels, a, b)
+        assert abs(found - terms.sum()) <= 1e-14 * np.abs(terms).sum(), d
+        assert found == _core.wide_dot("baseline", a, b)
+
+
+@pytest.mark.parametrize("kernels", SETS)
+def test_a_step_of_adam_has_the_same_bits_in_each_set(kernels):
+    """Kingma & Ba 2015, algorithm 1, in float64 beside it."""
+    shrink, rate, correction, beta1, beta2, epsilon = 0.5, 1e-3, 3.0, 0.9, 0.999, 1e-8
+    for d in (*range(1, 40), 1001):
+        rng = np.random.default_rng(d)
+        x, mean, gradient = rng.normal(size=(3, d)).astype(np.float32)
+        square = rng.uniform(size=d).astype(np.float32)
+        given = x, mean, square, gradient, (shrink, rate, correction, beta1, beta2, epsilon)
+        found = _core.adam(kernels, *given)
+        g = shrink * gradient.astype(np.float64)
+        m = beta1 * mean + (1 - beta1) * g
+        v = beta2 * square + (1 - beta2) * g**2
+        step = rate * m / (np.sqrt(v) * correction + epsilon)
+        np.testing.assert_allclose(found, [x - step, m, v], rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(found, _core.adam("baseline", *given))
+
+
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("n", [1, 2, 7, 96])
+def test_columns_are_scaled(kernels, n):
+    rng = np.random.default_rng(n)
+    values = rng.normal(size=(n, _core.columns(kernels))).astype(np.float32)
+    factors = rng.uniform(size=values.shape[1]).astype(np.float32)
+    np.testing.assert_array_equal(_core.scale_columns(kernels, values, factors), values * factors)
+
+
+@pytest.mark.parametrize("kernels", SETS)
 @pytest.mark.parametrize("n", [1, 2, 7, 96])
 def test_a_survey_finds_peaks_and_rows_above_a_limit(kernels, n):
     rng = np.random.default_rng(n)
@@ -139,7 +176,8 @@ def test_a_survey_finds_peaks_and_rows_above_a_limit(kernels, n):
     limits[1] = -np.inf if n == 7 else limits[1]
     peaks, above = _core.survey(kernels, scores, limits)
     np.testing.assert_array_equal(peaks, scores.max(axis=0))
-    np.testing.assert_array_equal(above, (scores > limits).any(axis=1))
+    weights = 2 ** np.arange(scores.shape[1], dtype=np.uint64)
+    np.testing.assert_array_equal(above, (scores > limits) @ weights)
 
 
 @pytest.mark.parametrize("kernels", SETS)

@@ -17,6 +17,7 @@ __all__: list[str] = [
     "QUESTION_FEATURES",
     "QuestionMemory",
     "RidgeStatistics",
+    "adam",
     "add_scaled",
     "available_kernels",
     "bootstrap_interval",
@@ -52,6 +53,7 @@ __all__: list[str] = [
     "relevant_ranks",
     "ridge_adapted",
     "sampled_loss",
+    "scale_columns",
     "softmax",
     "squared_distance",
     "squared_distance_bf16",
@@ -63,6 +65,7 @@ __all__: list[str] = [
     "train_contrastive",
     "united",
     "weigh",
+    "wide_dot",
     "write_artifact",
 ]
 
@@ -327,6 +330,20 @@ class RidgeStatistics:
     def dimensions(self) -> int: ...
     @property
     def pairs(self) -> int: ...
+
+def adam(
+    set: str,
+    x: numpy.typing.NDArray[numpy.float32],
+    mean: numpy.typing.NDArray[numpy.float32],
+    square: numpy.typing.NDArray[numpy.float32],
+    gradient: numpy.typing.NDArray[numpy.float32],
+    factors: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(6)"
+    ],
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]:
+    """
+    -> x, mean and square (3, p) after a step; factors as AdamFactors has them.
+    """
 
 def add_scaled(
     set: str,
@@ -603,6 +620,7 @@ def partition(
     *,
     temperature: typing.SupportsFloat | typing.SupportsIndex,
     keep: typing.SupportsInt | typing.SupportsIndex,
+    floors: numpy.typing.NDArray[numpy.float32] | None = None,
     num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> tuple[
     list[float],
@@ -610,7 +628,8 @@ def partition(
     typing.Annotated[numpy.typing.NDArray[numpy.int64], "[m, n]"],
 ]:
     """
-    Log partition function (nq,), mean row (nq, d) and best rows (nq, keep) of the softmax.
+    Log partition function (nq,), mean row (nq, d) and best rows (nq, keep) of the softmax; -1
+    where fewer are above the floor (nq,) of their query.
     """
 
 def question_features(
@@ -688,6 +707,11 @@ def sampled_loss(
     Sum of the losses of a batch against sampled negatives, and its gradient (b, d).
     """
 
+def scale_columns(
+    set: str,
+    values: numpy.typing.NDArray[numpy.float32],
+    factors: numpy.typing.NDArray[numpy.float32],
+) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
 def softmax(
     scores: numpy.typing.NDArray[numpy.float64],
     mask: numpy.typing.NDArray[numpy.bool],
@@ -720,7 +744,7 @@ def survey(
     limits: numpy.typing.NDArray[numpy.float32],
 ) -> tuple[
     typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, 1]"],
-    typing.Annotated[numpy.typing.NDArray[numpy.uint8], "[m, 1]"],
+    typing.Annotated[numpy.typing.NDArray[numpy.uint32], "[m, 1]"],
 ]: ...
 def thread_count(requested: typing.SupportsInt | typing.SupportsIndex = 0) -> int:
     """
@@ -791,6 +815,9 @@ def weigh(
     typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
     typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, 1]"],
 ]: ...
+def wide_dot(
+    set: str, a: numpy.typing.NDArray[numpy.float32], b: numpy.typing.NDArray[numpy.float32]
+) -> float: ...
 def write_artifact(path: str, arrays: collections.abc.Mapping[str, numpy.ndarray]) -> None:
     """
     Writes named (rows, columns) arrays to path, atomically.

@@ -134,21 +134,26 @@ void bind_mined(py::module_& m) {
   m.def(
       "partition",
       [](const Array<float>& corpus, const Array<float>& queries, double temperature,
-         std::size_t keep, int num_threads) {
+         std::size_t keep, const std::optional<Array<float>>& floors, int num_threads) {
         const Partition found = [&] {
           const py::gil_scoped_release release;
           return partition(rows(corpus, "corpus"), rows(queries, "queries"), temperature, keep,
+                           floors ? flat(*floors, "floors") : std::span<const float>(),
                            num_threads);
         }();
-        RowMajor<std::int64_t> best(queries.shape(0), std::ptrdiff_t(found.best[0].size()));
+        const auto columns = std::min(std::ptrdiff_t(keep), corpus.shape(0));
+        RowMajor<std::int64_t> best =
+            RowMajor<std::int64_t>::Constant(queries.shape(0), columns, -1);
         for (std::ptrdiff_t q = 0; q < best.rows(); ++q)
-          for (std::ptrdiff_t r = 0; r < best.cols(); ++r)
-            best(q, r) = found.best[std::size_t(q)][std::size_t(r)].row;
+          for (std::size_t r = 0; r < found.best[std::size_t(q)].size(); ++r)
+            best(q, std::ptrdiff_t(r)) = found.best[std::size_t(q)][r].row;
         return std::tuple(found.log_mass, found.moment, best);
       },
       py::arg("corpus").noconvert(), py::arg("queries").noconvert(), py::kw_only(),
-      py::arg("temperature"), py::arg("keep"), py::arg("num_threads") = 0,
-      "Log partition function (nq,), mean row (nq, d) and best rows (nq, keep) of the softmax.");
+      py::arg("temperature"), py::arg("keep"), py::arg("floors").noconvert() = py::none(),
+      py::arg("num_threads") = 0,
+      "Log partition function (nq,), mean row (nq, d) and best rows (nq, keep) of the softmax; -1\n"
+      "where fewer are above the floor (nq,) of their query.");
 }
 
 }  // namespace

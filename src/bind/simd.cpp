@@ -22,6 +22,7 @@ MatrixView columns_of(const Kernels& kernel, const Array<float>& scores, std::si
 }
 
 using PairKernel = float (*Kernels::*)(const float*, const float*, std::size_t);
+using WideKernel = double (*Kernels::*)(const float*, const float*, std::size_t);
 using Bf16Kernel = float (*Kernels::*)(const float*, const std::uint16_t*, std::size_t);
 
 // Each kernel of each set by name, so that tests reach those that dispatch does not choose.
@@ -44,6 +45,7 @@ void bind_simd(py::module_& m) {
 
   bind_pair<float>(m, "dot", PairKernel(&Kernels::dot));
   bind_pair<float>(m, "squared_distance", PairKernel(&Kernels::squared_distance));
+  bind_pair<float>(m, "wide_dot", WideKernel(&Kernels::wide_dot));
   bind_pair<std::uint16_t>(m, "dot_bf16", Bf16Kernel(&Kernels::dot_bf16));
   bind_pair<std::uint16_t>(m, "squared_distance_bf16", Bf16Kernel(&Kernels::squared_distance_bf16));
   m.def(
@@ -84,12 +86,40 @@ void bind_simd(py::module_& m) {
       },
       py::arg("set"), py::arg("to").noconvert(), py::arg("row").noconvert(), py::arg("weight"));
   m.def(
+      "adam",
+      [](const std::string& set, const Array<float>& x, const Array<float>& mean,
+         const Array<float>& square, const Array<float>& gradient,
+         const std::array<float, 6>& factors) {
+        for (const auto* other : {&mean, &square, &gradient})
+          check_lengths(flat(x, "x").size(), flat(*other, "mean, square, gradient").size());
+        RowMajor<float> out(3, x.size());
+        const float* from[] = {x.data(), mean.data(), square.data()};
+        for (std::ptrdiff_t i = 0; i < 3; ++i) std::copy_n(from[i], x.size(), out.row(i).data());
+        const auto [shrink, rate, correction, beta1, beta2, epsilon] = factors;
+        kernels_named(set).adam(out.row(0).data(), out.row(1).data(), out.row(2).data(),
+                                gradient.data(), std::size_t(x.size()),
+                                {shrink, rate, correction, beta1, beta2, epsilon});
+        return out;
+      },
+      py::arg("set"), py::arg("x").noconvert(), py::arg("mean").noconvert(),
+      py::arg("square").noconvert(), py::arg("gradient").noconvert(), py::arg("factors"),
+      "-> x, mean and square (3, p) after a step; factors as AdamFactors has them.");
+  m.def(
+      "scale_columns",
+      [](const std::string& set, const Array<float>& values, const Array<float>& factors) {
+        const Kernels& kernel = kernels_named(set);
+        RowMajor<float> out = columns_of(kernel, values, flat(factors, "factors").size());
+        kernel.scale_columns(out.data(), std::size_t(out.rows()), factors.data());
+        return out;
+      },
+      py::arg("set"), py::arg("values").noconvert(), py::arg("factors").noconvert());
+  m.def(
       "survey",
       [](const std::string& set, const Array<float>& scores, const Array<float>& limits) {
         const Kernels& kernel = kernels_named(set);
         const auto view = columns_of(kernel, scores, flat(limits, "limits").size());
         Eigen::VectorXf peaks(view.cols());
-        Eigen::VectorX<std::uint8_t> above(view.rows());
+        Eigen::VectorX<std::uint32_t> above(view.rows());
         kernel.survey(view.data(), std::size_t(view.rows()), limits.data(), peaks.data(),
                       above.data());
         return std::pair(peaks, above);
