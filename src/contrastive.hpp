@@ -44,8 +44,8 @@ struct ContrastiveOptions {
   std::int64_t patience = 5;  // epochs; 0: never stop early
   double warm_up = 0.1;       // share of all steps
   double clip = 1.0;          // largest gradient norm
-  double drift = 4.0;         // of CorpusLoss, in temperatures
-  std::int64_t shortlist = 16;
+  double drift = 3.0;         // of CorpusLoss, in temperatures
+  std::int64_t shortlist = 24;
   std::int64_t remine = 5;                 // epochs between two searches for hard negatives
   std::optional<NamedMatrices> initial{};  // a warm start; its width counts
   int num_threads = 0;

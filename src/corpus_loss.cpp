@@ -14,6 +14,7 @@ namespace {
 constexpr double NOISE = 1e-6;           // share of the mass below which a tail is rounding
 constexpr std::size_t GROUP_SIZE = 256;  // queries measured together
 constexpr double GROUP_WORK = 2e10;      // multiplications between two checkpoints
+constexpr float LEAST_SHARE = 0.01f;     // of a tail: it may have grown since it was last seen
 constexpr float ROUNDING = 1e-4f;        // more than two ways to score unit vectors differ by
 constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
@@ -28,6 +29,7 @@ CorpusLoss::CorpusLoss(MatrixView corpus, const Positives& positives, std::ptrdi
       tail_(nq, corpus.cols()),
       bias_(std::size_t(nq)),
       shortlist_(std::size_t(nq)),
+      share_(std::size_t(nq), 1.0f),
       known_(std::size_t(nq), 0) {}
 
 // A pass over the corpus costs nearly the same for a few queries as for many: so it is made when
@@ -40,6 +42,7 @@ std::vector<std::size_t> CorpusLoss::moved(const RowMajor<float>& adapted,
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (!known_[std::size_t(queries[i])]) continue;
     gaps[i] =
+        double(share_[std::size_t(queries[i])]) *
         kernels().squared_distance(adapted.row(std::ptrdiff_t(i)).data(),
                                    anchor_.row(queries[i]).data(), std::size_t(corpus_.cols()));
     sum += gaps[i];
@@ -132,7 +135,7 @@ void CorpusLoss::keep(std::int64_t query, const float* adapted, const Partition&
   }
 }
 
-double CorpusLoss::evaluate_one(const float* adapted, std::int64_t query, float* gradient) const {
+double CorpusLoss::evaluate_one(const float* adapted, std::int64_t query, float* gradient) {
   const std::ptrdiff_t d = corpus_.cols();
   const float inverse = float(1.0 / options_.temperature);
   const auto relevant = positives_.rows(query);
@@ -147,6 +150,7 @@ double CorpusLoss::evaluate_one(const float* adapted, std::int64_t query, float*
     logits[i] = kernels().dot(adapted, documents[i], std::size_t(d)) * inverse;
   logits.back() += bias_[std::size_t(query)];
   const double loss = info_nce(positives_.weights(query), logits);
+  share_[std::size_t(query)] = std::max(logits.back(), LEAST_SHARE);
   std::fill_n(gradient, d, 0.0f);
   for (std::size_t i = 0; i < documents.size(); ++i)
     kernels().add_scaled(gradient, documents[i], logits[i] * inverse, std::size_t(d));

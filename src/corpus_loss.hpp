@@ -12,12 +12,13 @@
 // This is the tangent of a convex function, so it never overestimates, and by Hoeffding's lemma
 // (Hoeffding 1963, doi:10.1080/01621459.1963.10500830) for unit vectors
 //
-//   0 <= loss - estimate <= |q' - q0|^2 / (2 t^2);
+//   0 <= loss - estimate <= s |q' - q0|^2 / (2 t^2),
 //
-// the true gap is the variance of the tail's scores along q' - q0, in practice a hundredth of
-// that, and only the tail's share of the softmax counts. When the queries of a batch have moved
-// by `drift` * t in the root mean square, those beyond half of that are measured again: their
-// estimate is then exact, and so is its gradient. With drift = 0 every loss is exact.
+// with s the tail's share of the softmax, at most 1; the true gap is the variance of the tail's
+// scores along q' - q0, in practice a hundredth of that. When s |q' - q0|^2 of a batch is more than
+// (drift * t)^2 on average, s being that of the last loss, the queries beyond a quarter of it are
+// measured again: their estimate is then exact, and so is its gradient. With drift = 0 every loss
+// is exact.
 #pragma once
 
 #include <functional>
@@ -29,8 +30,8 @@ namespace ragtune {
 
 struct CorpusLossOptions {
   double temperature = 0.05;
-  std::size_t shortlist = 16;
-  double drift = 4.0;  // in temperatures; infinite: a query is measured once
+  std::size_t shortlist = 24;
+  double drift = 3.0;  // in temperatures; infinite: a query is measured once
   int num_threads = 0;
   std::function<void()> checkpoint;  // called now and then during long measurements
 };
@@ -54,7 +55,7 @@ class CorpusLoss : public Loss {
                std::span<const std::size_t> positions);
   float floor(std::int64_t query, const float* adapted) const;
   void keep(std::int64_t query, const float* adapted, const Partition& found, std::size_t at);
-  double evaluate_one(const float* adapted, std::int64_t query, float* gradient) const;
+  double evaluate_one(const float* adapted, std::int64_t query, float* gradient);
 
   const float* row(std::int64_t i) const { return corpus_.data() + i * corpus_.cols(); }
 
@@ -65,6 +66,7 @@ class CorpusLoss : public Loss {
   RowMajor<float> anchor_, tail_;                     // (nq, d): q0 and c
   std::vector<float> bias_;                           // (nq,) log Z(q0) - q0 c / t
   std::vector<std::vector<std::int32_t>> shortlist_;  // (nq,)
+  std::vector<float> share_;                          // (nq,) of the tail when last evaluated
   std::vector<std::uint8_t> known_;                   // (nq,) measured at least once
 };
 

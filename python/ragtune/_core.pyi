@@ -400,7 +400,7 @@ def contrastive_loss(
     kind: str = "linear",
     temperature: typing.SupportsFloat | typing.SupportsIndex = 0.05,
     penalty: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    shortlist: typing.SupportsInt | typing.SupportsIndex = 16,
+    shortlist: typing.SupportsInt | typing.SupportsIndex = 24,
     anchor: dict[str, numpy.typing.NDArray[numpy.float32]] | None = None,
     num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> tuple[float, dict[str, typing.Any]]:
@@ -780,8 +780,8 @@ def train_contrastive(
     seed: typing.SupportsInt | typing.SupportsIndex = 0,
     negatives: str = "corpus",
     patience: typing.SupportsInt | typing.SupportsIndex = 5,
-    drift: typing.SupportsFloat | typing.SupportsIndex = 4.0,
-    shortlist: typing.SupportsInt | typing.SupportsIndex = 16,
+    drift: typing.SupportsFloat | typing.SupportsIndex = 3.0,
+    shortlist: typing.SupportsInt | typing.SupportsIndex = 24,
     validation: tuple[
         numpy.typing.NDArray[numpy.float32],
         numpy.typing.NDArray[numpy.int64],

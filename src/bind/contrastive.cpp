@@ -164,8 +164,8 @@ void bind_contrastive(py::module_& m) {
         py::kw_only(), py::arg("kind") = "linear", py::arg("width") = 32,
         py::arg("temperature") = 0.05, py::arg("penalty") = 1e-2, py::arg("learning_rate") = 1e-3,
         py::arg("epochs") = 30, py::arg("batch") = 256, py::arg("seed") = 0,
-        py::arg("negatives") = "corpus", py::arg("patience") = 5, py::arg("drift") = 4.0,
-        py::arg("shortlist") = 16, py::arg("validation").noconvert() = py::none(),
+        py::arg("negatives") = "corpus", py::arg("patience") = 5, py::arg("drift") = 3.0,
+        py::arg("shortlist") = 24, py::arg("validation").noconvert() = py::none(),
         py::arg("initial").noconvert() = py::none(), py::arg("num_threads") = 0,
         py::arg("progress") = py::none(),
         "Learn a residual by InfoNCE; validation is (queries, offsets, rows, grades). -> kind, "
@@ -175,7 +175,7 @@ void bind_contrastive(py::module_& m) {
         py::arg("queries").noconvert(), py::arg("offsets").noconvert(), py::arg("rows").noconvert(),
         py::arg("grades").noconvert(), py::arg("matrices").noconvert(), py::kw_only(),
         py::arg("kind") = "linear", py::arg("temperature") = 0.05, py::arg("penalty") = 0.0,
-        py::arg("shortlist") = 16, py::arg("anchor").noconvert() = py::none(),
+        py::arg("shortlist") = 24, py::arg("anchor").noconvert() = py::none(),
         py::arg("num_threads") = 0,
         "Mean loss plus penalty, and {gradient, mean_squared_drift}: estimated from the corpus "
         "as measured at the anchor, if there is one.");
