@@ -41,14 +41,16 @@ def data():
     return training_data(corpus, queries, qrels, parts=parts)
 
 
-def by_hand(sentences, chosen):
-    """InfoNCE of the chosen sentences, in that order, (d, d)."""
+def pairs(sentences, chosen):
+    """What the core is told of the chosen sentences."""
+    vectors = np.ascontiguousarray(oracle.unit(sentences.vectors[chosen]).astype(np.float32))
     ends, ones = np.arange(len(chosen) + 1), np.ones(len(chosen), np.float32)
-    result = _core.train_contrastive(
-        sentences.corpus,
-        np.ascontiguousarray(oracle.unit(sentences.vectors[chosen]).astype(np.float32)),
-        ends, sentences.rows[chosen], ones, **TAUGHT,
-    )  # fmt: skip
+    return sentences.corpus, vectors, ends, sentences.rows[chosen], ones
+
+
+def by_hand(sentences, chosen, **options):
+    """InfoNCE of the chosen sentences, in that order, (d, d)."""
+    result = _core.train_contrastive(*pairs(sentences, chosen), **TAUGHT | options)
     return result["matrices"]["m"]
 
 
@@ -102,6 +104,18 @@ def test_a_large_corpus_is_sampled(data, monkeypatch):
         assert np.isin(own, rows).all()
     places = Sentences(data.corpus[own], sentences.vectors, np.searchsorted(own, sentences.rows))
     np.testing.assert_allclose(sentences.shift(20), by_hand(places, order), atol=1e-5)
+
+
+def test_what_is_dealt_anew_is_learned_too(data_dir):
+    """Sentences move far for it; a control worse than chance would find fault with nothing."""
+    vectors = (np.load(data_dir / "tatqa" / f"{x}.minilm.f16.npy") for x in ("corpus", "parts"))
+    corpus, parts = (oracle.unit(own.astype(np.float32)).astype(np.float32) for own in vectors)
+    rows = np.load(data_dir / "tatqa" / "parts.rows.npy").astype(np.int64)
+    anew = Sentences(corpus, parts, rows).dealt_anew
+    matrices = {"m": anew.shift(len(rows))}
+    given = pairs(anew, np.arange(len(rows)))
+    loss, _ = _core.contrastive_loss(*given, matrices, kind="linear", penalty=0.01)
+    assert loss < 1.05 * np.log(len(corpus))
 
 
 def test_answers_dealt_anew_are_those_of_sentences_too(data):
