@@ -16,7 +16,6 @@ constexpr std::size_t GROUP_SIZE = 256;  // queries measured together
 constexpr double GROUP_WORK = 2e10;      // multiplications between two checkpoints
 constexpr float LEAST_SHARE = 0.01f;     // of a tail: it may have grown since it was last seen
 constexpr float ROUNDING = 1e-4f;        // more than two ways to score unit vectors differ by
-constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
@@ -29,8 +28,7 @@ CorpusLoss::CorpusLoss(MatrixView corpus, const Positives& positives, std::ptrdi
       tail_(nq, corpus.cols()),
       bias_(std::size_t(nq)),
       shortlist_(std::size_t(nq)),
-      share_(std::size_t(nq), 1.0f),
-      known_(std::size_t(nq), 0) {}
+      share_(std::size_t(nq), 0.0f) {}
 
 // A pass over the corpus costs nearly the same for a few queries as for many: so it is made when
 // the batch as a whole has moved, and then for all that have come half as far.
@@ -40,18 +38,18 @@ std::vector<std::size_t> CorpusLoss::moved(const RowMajor<float>& adapted,
   std::vector<double> gaps(queries.size(), std::numeric_limits<double>::infinity());
   double sum = 0, known = 0;
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    if (!known_[std::size_t(queries[i])]) continue;
-    gaps[i] =
-        double(share_[std::size_t(queries[i])]) *
-        kernels().squared_distance(adapted.row(std::ptrdiff_t(i)).data(),
-                                   anchor_.row(queries[i]).data(), std::size_t(corpus_.cols()));
+    const float share = share_[std::size_t(queries[i])];
+    if (share == 0) continue;
+    gaps[i] = double(share) * kernels().squared_distance(adapted.row(std::ptrdiff_t(i)).data(),
+                                                         anchor_.row(queries[i]).data(),
+                                                         std::size_t(corpus_.cols()));
     sum += gaps[i];
     known += 1;
   }
   const bool far = sum > limit2 * known;
   std::vector<std::size_t> out;
   for (std::size_t i = 0; i < queries.size(); ++i)
-    if (!known_[std::size_t(queries[i])] || (far && 4 * gaps[i] > limit2)) out.push_back(i);
+    if (share_[std::size_t(queries[i])] == 0 || (far && 4 * gaps[i] > limit2)) out.push_back(i);
   return out;
 }
 
@@ -124,7 +122,6 @@ void CorpusLoss::keep(std::int64_t query, const float* adapted, const Partition&
   }
   for (std::int64_t r : positives_.rows(query))
     take_out(r, kernels().dot(adapted, row(r), std::size_t(d)));
-  known_[q] = 1;
   if (mass > NOISE) {
     tail_.row(query) *= float(1.0 / mass);
     const double along = tail_.row(query).cast<double>().dot(anchor_.row(query).cast<double>());

@@ -66,8 +66,7 @@ class CorpusLoss : public Loss {
   RowMajor<float> anchor_, tail_;                     // (nq, d): q0 and c
   std::vector<float> bias_;                           // (nq,) log Z(q0) - q0 c / t
   std::vector<std::vector<std::int32_t>> shortlist_;  // (nq,)
-  std::vector<float> share_;                          // (nq,) of the tail when last evaluated
-  std::vector<std::uint8_t> known_;                   // (nq,) measured at least once
+  std::vector<float> share_;  // (nq,) of the tail when last evaluated; 0: not measured yet
 };
 
 }  // namespace ragtune

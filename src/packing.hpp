@@ -11,6 +11,8 @@
 
 namespace ragtune {
 
+inline std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
 #if defined(__SSE__)
 // Four steps of four rows, from step p on: their 4 x 4 values transposed.
 inline void pack_four_steps(const float* const (&rows)[4], std::size_t p, std::size_t width,

@@ -16,13 +16,10 @@
 namespace ragtune {
 namespace {
 
-constexpr float LOWEST = -std::numeric_limits<float>::infinity();
 constexpr std::size_t BLOCK = 96;       // documents: a multiple of mr in every kernel set
 constexpr std::size_t DEPTH = 512;      // steps of a tile that stay in the first cache
 constexpr std::size_t MAX_LANES = 16;   // parts of the corpus: threads have these to share
 constexpr std::size_t MIN_LANE = 1024;  // documents
-
-std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
 
 // Keeps the best `keep` of what it is offered: it fills up, then drops the worse part at once.
 class Best {

@@ -17,17 +17,12 @@
 
 #include <vector>
 
+#include "topk.hpp"
 #include "views.hpp"
 
 namespace ragtune {
 
-struct ScoredRow {
-  float score;
-  std::int32_t row;
-  bool operator<(const ScoredRow& other) const {  // better first
-    return score != other.score ? score > other.score : row < other.row;
-  }
-};
+using ScoredRow = Scored<float, std::int32_t>;
 
 struct Partition {
   std::vector<double> log_mass;              // (nq,)

@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t DEPTH = 512;
 constexpr std::size_t MAX_BLOCK = 32;
 
-std::size_t rounded_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
-
 }  // namespace
 
 PackedQueries::PackedQueries(std::size_t rows, std::size_t dimensions)
