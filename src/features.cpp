@@ -55,6 +55,21 @@ std::pair<double, double> two_largest(const T* values, std::ptrdiff_t c) {
   return {first, c > 1 ? second : first};
 }
 
+// Of two distributions over (c,): 1 where they are the same, 0 where they share nothing.
+double agreement(const double* p, const double* q, std::ptrdiff_t c) {
+  double sum = 0;
+  for (std::ptrdiff_t i = 0; i < c; ++i) sum += std::sqrt(p[i] * q[i]);
+  return sum;
+}
+
+// In nats; 0 log 0 is 0.
+double entropy(const double* p, std::ptrdiff_t c) {
+  double sum = 0;
+  for (std::ptrdiff_t i = 0; i < c; ++i)
+    if (p[i] > 0) sum -= p[i] * std::log(p[i]);
+  return sum;
+}
+
 }  // namespace
 
 RowMajor<float> standardized(std::span<const MatrixView> legs, MaskView mask, int num_threads) {
@@ -105,9 +120,11 @@ RowMajor<float> memory_features(MatrixView memory, MatrixView words, MaskView ma
   return out;
 }
 
-RowMajor<double> question_features(MatrixView memory, Eigen::Map<const RowMajor<double>> base,
-                                   int num_threads) {
+RowMajor<double> question_features(MatrixView memory, DoublesView base, DoublesView p_seen,
+                                   DoublesView p_base, int num_threads) {
   check_shape("base", base, memory);
+  check_shape("p_seen", p_seen, memory);
+  check_shape("p_base", p_base, memory);
   const std::ptrdiff_t c = memory.cols();
   if (c < 1) throw std::invalid_argument("memory: expected at least one candidate, got none");
   RowMajor<double> out(memory.rows(), QUESTION_FEATURES);
@@ -133,15 +150,17 @@ RowMajor<double> question_features(MatrixView memory, Eigen::Map<const RowMajor<
                                  gap >= 0 ? best : 0,
                                  std::min(ahead, LONGEST),
                                  double(m[leading]),
-                                 best * gap};
+                                 best * gap,
+                                 agreement(p_seen.data() + q * c, p_base.data() + q * c, c),
+                                 entropy(p_seen.data() + q * c, c),
+                                 entropy(p_base.data() + q * c, c)};
         std::copy(std::begin(values), std::end(values), out.data() + q * QUESTION_FEATURES);
       },
       num_threads);
   return out;
 }
 
-RowMajor<double> softmax(Eigen::Map<const RowMajor<double>> scores, MaskView mask,
-                         int num_threads) {
+RowMajor<double> softmax(DoublesView scores, MaskView mask, int num_threads) {
   check_shape("scores", scores, mask);
   const std::ptrdiff_t c = mask.cols();
   RowMajor<double> out = RowMajor<double>::Zero(mask.rows(), c);

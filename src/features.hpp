@@ -12,6 +12,7 @@
 namespace ragtune {
 
 using MaskView = Eigen::Map<const RowMajor<std::uint8_t>>;  // (nq, c)
+using DoublesView = Eigen::Map<const RowMajor<double>>;
 
 // Scores (nq, c) of each leg -> (nq c, legs): mean 0 and deviation 1 over the candidates of a
 // question, (x - mean) / (deviation + 1e-6), 0 for padding.
@@ -31,21 +32,22 @@ RowMajor<float> memory_features(MatrixView memory, MatrixView words, MaskView ma
                                 int num_threads = 0);
 
 // What tells whether a question is like the stored ones: likeness m (nq, c), -1 for padding, and
-// scores b (nq, c) without memory, -inf for padding -> (nq, QUESTION_FEATURES)
+// scores b (nq, c) without memory, -inf for padding, and what the two experts give the candidates,
+// p_seen and p_base (nq, c), 0 for padding -> (nq, QUESTION_FEATURES)
 //
 //   best m; max(best - 0.6, 0); max(best - 0.8, 0); its lead over the second; gap: b of the
 //   likest less the highest b, at least -50; 1 / (1 + candidates with a higher b than the
 //   likest); best where gap is 0; the lead of the highest b, at most 50; m where b is highest;
-//   best times gap
+//   best times gap; how far the experts agree, sum sqrt(p_seen p_base) (Bhattacharyya 1943); how
+//   unsure each is, -sum p log p of p_seen and of p_base (Shannon 1948)
 //
 // Throws std::invalid_argument if the shapes differ or c < 1.
-constexpr std::ptrdiff_t QUESTION_FEATURES = 10;
-RowMajor<double> question_features(MatrixView memory, Eigen::Map<const RowMajor<double>> base,
-                                   int num_threads = 0);
+constexpr std::ptrdiff_t QUESTION_FEATURES = 13;
+RowMajor<double> question_features(MatrixView memory, DoublesView base, DoublesView p_seen,
+                                   DoublesView p_base, int num_threads = 0);
 
 // exp(scores) over their sum among the candidates of a question, 0 for padding; (nq, c).
 // Throws std::invalid_argument if the shapes differ.
-RowMajor<double> softmax(Eigen::Map<const RowMajor<double>> scores, MaskView mask,
-                         int num_threads = 0);
+RowMajor<double> softmax(DoublesView scores, MaskView mask, int num_threads = 0);
 
 }  // namespace ragtune

@@ -56,12 +56,12 @@ Mixed mixed(const MixtureScores& scores, MaskView mask, const MixtureWeights& we
     if (!there) masked.data()[i] = -std::numeric_limits<double>::infinity();
   }
   const auto view = [](const RowMajor<double>& m) {
-    return Eigen::Map<const RowMajor<double>>(m.data(), m.rows(), m.cols());
+    return DoublesView(m.data(), m.rows(), m.cols());
   };
-  const RowMajor<double> questions =
-      question_features(ragtune::view(likeness), view(masked), num_threads);
   const RowMajor<double> first = softmax(view(seen), mask, num_threads);
   const RowMajor<double> second = softmax(view(base), mask, num_threads);
+  const RowMajor<double> questions = question_features(ragtune::view(likeness), view(masked),
+                                                       view(first), view(second), num_threads);
   Mixed out{RowMajor<float>(nq, c), std::vector<double>(static_cast<std::size_t>(nq))};
   for (std::ptrdiff_t q = 0; q < nq; ++q) {
     double odds = weights.trust.back() + weights.shift;

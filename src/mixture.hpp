@@ -5,8 +5,9 @@
 //   P = g softmax(seen.[legs, memory]) + (1 - g) softmax(base.legs)
 //   g = 1 / (1 + exp(-(trust.[(of_question - mean) / deviation, 1] + shift)))
 //
-// with the features of features.hpp. For g a chunk without stored questions has the likeness that
-// its dense score lets expect, intercept + slope dense, so that having questions tells nothing.
+// with the features of features.hpp. For likeness among them a chunk without stored questions has
+// what its dense score lets expect, intercept + slope dense: the number does not tell whether there
+// are any.
 // Source: Jacobs et al. 1991, doi:10.1162/neco.1991.3.1.79.
 #pragma once
 

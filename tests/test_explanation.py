@@ -79,15 +79,16 @@ def test_what_cannot_be_explained_is_told(case):
         alone.explain(np.ones(16))
 
 
-@pytest.mark.parametrize("strategy", ["ridge", "kernel_ridge"])
-def test_pairs_add_up_to_what_the_adapter_moved(strategy, monkeypatch):
+@pytest.mark.parametrize("linear", [None, 0.0, 0.2])
+def test_pairs_add_up_to_what_the_adapter_moved(linear, monkeypatch):
     monkeypatch.setattr(kernel_ridge, "CENTRES", 90)
     corpus, queries, qrels = remembered(n=80, nq=120, d=16, near=1.0)
     data = training_data(corpus, queries, qrels)
+    strategy = "ridge" if linear is None else "kernel_ridge"
     own = strategies.load(strategy)
     grid = {"contrast": (0.6,), "penalty": (1.0,), "alpha": (0.75,)}
-    if strategy == "kernel_ridge":
-        grid |= {"sharpness": (4.0,)}
+    if linear is not None:
+        grid |= {"linear": (linear,), "sharpness": (4.0,)}
     report = replace(
         ragtune.fit(corpus, queries, qrels, strategy="identity").report,
         strategy=strategy, hyperparameters={name: value for name, (value,) in grid.items()},

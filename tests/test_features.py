@@ -139,9 +139,10 @@ def test_what_tells_of_a_question_agrees_with_its_definition(nq, c, seed):
     rng = np.random.default_rng(seed)
     mask = np.arange(c) < rng.integers(1, c + 1, size=nq)[:, None]
     memory = np.where(mask, rng.uniform(0, 1, size=(nq, c)), -1).astype(np.float32)
-    base = np.where(mask, rng.normal(size=(nq, c)), -np.inf)
-    found = of_questions(memory, base)
+    base, seen = (np.where(mask, 3 * rng.normal(size=(nq, c)), -np.inf) for _ in range(2))
+    found = of_questions(memory, base, seen, mask)
     for q in range(nq):
+        shares = [oracle.softmax(own[q : q + 1], mask[q : q + 1])[0] for own in (seen, base)]
         m, b = memory[q].astype(np.float64), base[q]
         likest, first = int(m.argmax()), int(b.argmax())
         best, gap = m[likest], b[likest] - b[first]
@@ -152,10 +153,23 @@ def test_what_tells_of_a_question_agrees_with_its_definition(nq, c, seed):
             *(best, max(best - 0.6, 0), max(best - 0.8, 0), lead, gap),
             1 / (1 + (b > b[likest]).sum()),
             *(best * (gap >= 0), ahead, m[first], best * gap),
+            np.sqrt(shares[0] * shares[1]).sum(),
+            *(-(p[p > 0] * np.log(p[p > 0])).sum() for p in shares),
         ]
         np.testing.assert_allclose(found[q], expected, atol=1e-9)
 
 
 def test_a_question_without_candidates_has_finite_features():
-    found = of_questions(np.full((1, 3), -1.0), np.full((1, 3), -np.inf))
+    nothing = np.zeros((1, 3))
+    found = of_questions(np.full((1, 3), -1.0), nothing, nothing, np.zeros((1, 3), bool))
     assert np.isfinite(found).all()
+
+
+def test_experts_agree_wholly_or_not_at_all():
+    sure, mask = np.array([[50.0, 0.0], [50.0, 0.0]]), np.ones((2, 2), bool)
+    other = np.array([[50.0, 0.0], [0.0, 50.0]])
+    agreement, *unsure = of_questions(np.zeros((2, 2)), sure, other, mask).T[-3:]
+    np.testing.assert_allclose(agreement, [1, 0], atol=1e-9)
+    np.testing.assert_allclose(unsure, 0, atol=1e-9)
+    even = of_questions(np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 2)), mask[:1])[0]
+    np.testing.assert_allclose(even[-3:], [1, np.log(2), np.log(2)])

@@ -9,7 +9,8 @@ import ragtune
 from ragtune import _core, learners
 from ragtune.learners import learners_of
 from ragtune.strategies import kernel_ridge
-from ragtune.strategies.kernel_ridge import KernelRidge
+from ragtune.strategies.kernel_ridge import LINEAR, KernelRidge
+from ragtune.strategies.ridge import Ridge
 from ragtune.training_data import training_data
 
 JITTER = 1e-3
@@ -27,12 +28,12 @@ def problem(n, d, m, asked=6, seed=0):
     )
 
 
-def kernel(x, y, sharpness):
-    return np.exp(sharpness * (x @ y.T - 1))
+def kernel(x, y, sharpness, linear=0.0):
+    return np.exp(sharpness * (x @ y.T - 1)) + linear * x @ y.T
 
 
-def shifts(queries, targets, centres, sharpness, penalty):
-    own, among = kernel(queries, centres, sharpness), kernel(centres, centres, sharpness)
+def shifts(queries, targets, centres, sharpness, penalty, linear=0.0):
+    own, among = (kernel(x, centres, sharpness, linear) for x in (queries, centres))
     among += JITTER * np.eye(len(among))
     return np.linalg.solve(own.T @ own + penalty * among, own.T @ (targets - queries))
 
@@ -47,19 +48,21 @@ def single(*arrays):
     share=st.sampled_from([0.2, 1.0]),
     sharpness=st.sampled_from([0.5, 3.0]),
     penalty=st.sampled_from([0.3, 10.0]),
+    linear=st.sampled_from([0.0, 0.1, 2.0]),
 )
-@settings(max_examples=60, deadline=None)
-def test_agrees_with_numpy(n, d, share, sharpness, penalty):
+@settings(max_examples=90, deadline=None)
+def test_agrees_with_numpy(n, d, share, sharpness, penalty, linear):
     given = problem(n, d, max(int(share * n), 1))
-    expected = shifts(*given[:3], sharpness, penalty)
-    found = _core.kernel_ridge(*single(*given[:3]), sharpness=sharpness, penalty=penalty)
+    shape = {"sharpness": sharpness, "linear": linear}
+    expected = shifts(*given[:3], penalty=penalty, **shape)
+    found = _core.kernel_ridge(*single(*given[:3]), penalty=penalty, **shape)
     # What it does to questions: where two centres are near, either may have the shift of both.
-    asked = kernel(given[3], given[2], sharpness)
+    asked = kernel(given[3], given[2], **shape)
     np.testing.assert_allclose(asked @ found, asked @ expected, atol=1e-4)
     penalties = np.array([penalty, 2 * penalty])
-    adapted = _core.kernel_ridge_adapted(*single(*given), sharpness=sharpness, penalties=penalties)
+    adapted = _core.kernel_ridge_adapted(*single(*given), penalties=penalties, **shape)
     for block, own in zip(adapted.reshape(2, -1, d), penalties, strict=True):
-        moved = kernel(given[3], given[2], sharpness) @ shifts(*given[:3], sharpness, own)
+        moved = asked @ shifts(*given[:3], penalty=own, **shape)
         np.testing.assert_allclose(block, given[3] + moved, atol=1e-4)
 
 
@@ -110,6 +113,8 @@ def test_equal_questions_share_what_they_learn():
         ({"centres": np.zeros((0, 3), np.float32)}, r"centres \(m, d\), got .* and \(0, 3\)"),
         ({"sharpness": 0.0}, "sharpness: expected > 0, got 0"),
         ({"sharpness": float("inf")}, "sharpness: expected > 0, got inf"),
+        ({"linear": -0.5}, "linear: expected >= 0, got -0.5"),
+        ({"linear": float("nan")}, "linear: expected >= 0, got nan"),
         ({"penalty": 0.0}, "lambda: expected > 0, got 0"),
     ],
 )
@@ -141,9 +146,10 @@ def test_it_finds_what_no_linear_adapter_can():
     assert own.unseen["ndcg@10"].after > own.unseen["ndcg@10"].before - 0.005
 
 
-def test_more_questions_than_centres(monkeypatch):
+@pytest.mark.parametrize("linear", [0.0, 0.3])
+def test_more_questions_than_centres(monkeypatch, linear):
     data = training_data(*remembered(n=60, nq=120, d=8))
-    setting = {"contrast": 0.6, "sharpness": 3.0, "penalty": 1.0}
+    setting = {"contrast": 0.6, "linear": linear, "sharpness": 3.0, "penalty": 1.0}
     assert len(KernelRidge().train(data, setting).matrices()["centres"]) == 120
     monkeypatch.setattr(kernel_ridge, "CENTRES", 50)
     adapter = KernelRidge().train(data, setting)
@@ -184,6 +190,24 @@ def test_auto_asks_no_kernel_of_very_many_questions(monkeypatch):
     assert names == ["ridge", "kernel_ridge"]
     monkeypatch.setattr(learners, "MOST_FOR_A_KERNEL", 100)
     assert [learner.strategy.name for learner in learners_of("auto", data, {})] == ["ridge"]
+
+
+def test_under_a_linear_part_alone_it_is_ridge():
+    """A kernel that falls at once knows no question but its own."""
+    data = training_data(*remembered(n=60, nq=120, d=8))
+    setting = {"contrast": 0.6, "linear": 50.0, "sharpness": 200.0, "penalty": 500.0}
+    asked = oracle.unit(np.random.default_rng(1).normal(size=(6, 8))).astype(np.float32)
+    found = KernelRidge().train(data, setting).moved(asked)
+    ridge = Ridge().train(data, {"contrast": 0.6, "penalty": 10.0}).moved(asked)
+    np.testing.assert_allclose(found, ridge, atol=5e-3)
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, (LINEAR,)), ({"linear": 0.7}, (0.7,))])
+def test_beside_legs_a_kernel_has_a_linear_part(given, expected):
+    data = training_data(*remembered(n=60, nq=120, d=8))
+    _, own = learners_of("auto", data, given)
+    assert own.grid["linear"] == (given.get("linear", 0.0),)
+    assert own.beside_legs().grid["linear"] == expected
 
 
 def test_auto_gives_hyperparameters_to_ridge_with_a_kernel_too():

@@ -26,8 +26,9 @@ NAMES = ("dense", "words")
 
 def some_expert(seed, shift=0.0):
     rng = np.random.default_rng(seed)
-    trust = Trust(rng.normal(size=10), rng.uniform(0.5, 2, size=10), rng.normal(size=11))
-    wide = 2 + _core.MEMORY_FEATURES
+    wide, told = 2 + _core.MEMORY_FEATURES, _core.QUESTION_FEATURES
+    scale = rng.uniform(0.5, 2, size=told)
+    trust = Trust(rng.normal(size=told), scale, rng.normal(size=told + 1))
     return SeenExpert(rng.normal(size=2), rng.normal(size=wide), Line(0.2, 0.4), trust, shift)
 
 
@@ -63,9 +64,8 @@ def test_mixture_agrees_with_its_definition(nq, c, seed):
     values = features.of_legs(legs, NAMES).astype(np.float64)
     base = values @ expert.base
     both = np.concatenate([values, features.of_memory(legs)], axis=-1) @ expert.weights
-    questions = features.of_questions(
-        features.likeness(legs, expert.line), np.where(legs.mask, base, -np.inf)
-    )
+    likeness = features.likeness(legs, expert.line)
+    questions = features.of_questions(likeness, base, both, legs.mask)
     expected = np.zeros((nq, c))
     for q in range(nq):
         x = (questions[q] - expert.trust.mean) / expert.trust.deviation
@@ -129,7 +129,7 @@ def test_trust_in_what_is_always_the_same_is_the_share_of_the_seen():
 
 def test_a_shift_moves_the_log_odds():
     trust = some_expert(0).trust
-    inputs = np.random.default_rng(1).normal(size=(5, 10))
+    inputs = np.random.default_rng(1).normal(size=(5, _core.QUESTION_FEATURES))
     odds = [np.log(p / (1 - p)) for p in (trust(inputs, 0.0), trust(inputs, -2.0))]
     np.testing.assert_allclose(odds[0] - odds[1], 2, atol=1e-6)
 

@@ -505,6 +505,7 @@ def kernel_ridge(
     centres: numpy.typing.NDArray[numpy.float32],
     *,
     sharpness: typing.SupportsFloat | typing.SupportsIndex,
+    linear: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     penalty: typing.SupportsFloat | typing.SupportsIndex,
     num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
@@ -515,6 +516,7 @@ def kernel_ridge_adapted(
     asked: numpy.typing.NDArray[numpy.float32],
     *,
     sharpness: typing.SupportsFloat | typing.SupportsIndex,
+    linear: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     penalties: numpy.typing.NDArray[numpy.float64],
     num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
@@ -635,6 +637,8 @@ def partition(
 def question_features(
     memory: numpy.typing.NDArray[numpy.float32],
     base: numpy.typing.NDArray[numpy.float64],
+    p_seen: numpy.typing.NDArray[numpy.float64],
+    p_base: numpy.typing.NDArray[numpy.float64],
     *,
     num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> typing.Annotated[numpy.typing.NDArray[numpy.float64], "[m, n]"]:
@@ -824,4 +828,4 @@ def write_artifact(path: str, arrays: collections.abc.Mapping[str, numpy.ndarray
     """
 
 MEMORY_FEATURES: int = 7
-QUESTION_FEATURES: int = 10
+QUESTION_FEATURES: int = 13

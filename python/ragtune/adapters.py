@@ -46,7 +46,7 @@ class Adapters:
             return None
         shifts = targets(data, float(chosen["contrast"])) - data.queries
         penalty, alpha = float(chosen["penalty"]), float(chosen["alpha"])
-        kernel = kernel_of(self.adapter)
+        kernel = kernel_of(self.adapter, float(chosen.get("linear", 0.0)))
         return Lesson(data.queries, shifts, data.asked, data.query_texts, penalty, alpha, kernel)
 
     def calibration(self, data: TrainingData) -> Calibration | None:

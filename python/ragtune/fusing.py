@@ -32,26 +32,27 @@ def fuse(
     seed: int,
     tick: Callable[[], None],
 ) -> tuple[Adapters, Table, Stacked]:
-    """Legs over the best linear adapter, or over the best of all where that gains more.
+    """Legs over the best linear adapter, or over the best kernel where that gains more.
 
-    A kernel knows single documents, as stored questions do; what of that helps the other legs is
-    found out of fold. What sentences taught is left to the query adapter: there are legs of them.
+    What sentences taught is left to the query adapter: there are legs of them.
     """
     tried, best = trained
-    quick = [learner.only("sentences", 0) for learner in tried.learners]
-    alone = tried.among(quick)
-    if alone is not tried:
-        best = Adapters.chosen(data, alone, coverage, seed)
-    linear = alone.among([own for own in quick if own.strategy.name != KernelRidge.name])
-    plain = best if linear is alone else Adapters.chosen(data, linear, coverage, seed)
+    kernels = [own for own in tried.learners if own.strategy.name == KernelRidge.name]
+    linear = tried.among([own for own in tried.learners if own not in kernels])
+    plain = best if linear is tried else Adapters.chosen(data, linear, coverage, seed)
     table, stacked = _stacked(data, sources, plain, coverage, tick)
-    if best.report.strategy != KernelRidge.name:
+    if not kernels:
         return plain, table, stacked
-    wider, bold = _stacked(data, sources, best, coverage, tick)
+    seen, unseen = ([] if part is None else list(part.folds) for part in tried.slices)
+    beside = Tried.all(data, [own.beside_legs() for own in kernels], (seen, unseen), tick)
+    curved = Adapters.chosen(data, beside, coverage, seed)
+    if curved.report.strategy != KernelRidge.name:
+        return plain, table, stacked
+    wider, bold = _stacked(data, sources, curved, coverage, tick)
     taken, says = bolder(table, stacked, bold, coverage)
     after = {m: np.where(says, bold.after[m], own) for m, own in stacked.after.items()}
     if taken:
-        return best, wider, replace(bold, after=after)
+        return curved, wider, replace(bold, after=after)
     return plain, table, replace(stacked, after=after)
 
 

@@ -3,9 +3,11 @@
 Two experts order the candidates of a question by a softmax over weighted features. One knows no
 stored questions and was fitted on both slices or on unseen documents; the other also weighs the
 likeness to stored questions and was fitted where the documents are seen. How far to trust the
-second is a logistic function of the question as a whole. The result is a mixture of two
-distributions, P = g P_seen + (1 - g) P_base: a probability, and nothing in it profits from merely
-knowing that a chunk has questions. Jacobs et al. 1991, doi:10.1162/neco.1991.3.1.79.
+second is a logistic function of the question as a whole: its likeness to stored ones, how far the
+experts agree, and how sure each is. The result is a mixture of two distributions,
+P = g P_seen + (1 - g) P_base. What it gains by merely knowing which chunks have questions, it gains
+with shuffled answers, too, and it is promoted only for more than that. Jacobs et al. 1991,
+doi:10.1162/neco.1991.3.1.79.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from ragtune.legs import Legs, threads
 Weights = NDArray[np.float64]
 
 SHRINKAGE = 2.0  # pseudo-questions that speak for the fixed mix
-TRUST_PENALTY = 1e-2
+TRUST_PENALTY = 3e-3
 LEAST_FACTOR = 1e-2  # of a fixed mix: its order never turns round
 
 

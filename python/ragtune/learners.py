@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ragtune import strategies
 from ragtune.crossfit import Outcome, cross_fit
-from ragtune.strategies.kernel_ridge import KernelRidge
+from ragtune.strategies.kernel_ridge import LINEAR, KernelRidge
 from ragtune.training_data import TrainingData
 from ragtune.types import Strategy
 
@@ -34,6 +34,16 @@ class Learner:
     def settings(self) -> list[dict[str, Any]]:
         """Every combination of values that it tries."""
         return strategies.settings(self.grid)
+
+    def beside_legs(self) -> Learner:
+        """A kernel as the full model takes it: with a linear part, and without sentences.
+
+        Single documents are known to the stored questions, too, and sentences to legs of theirs.
+        What the user chose remains.
+        """
+        chosen = self.grid["linear"] != (0.0,)
+        grid = self.grid if chosen else {**self.grid, "linear": (LINEAR,)}
+        return replace(self, grid=grid).only("sentences", 0)
 
     def only(self, name: str, value: Any) -> Learner:
         """The same with one value of a hyperparameter, if that is among those that it tries."""

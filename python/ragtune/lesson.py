@@ -24,22 +24,24 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A Gaussian kernel over centres (c, d) of unit length."""
+    """A Gaussian kernel over centres (c, d) of unit length, and a linear one beside it."""
 
     centres: Floats
     sharpness: float
+    linear: float = 0.0
 
     def of(self, rows: Doubles) -> Doubles:
         """Rows (r, d) against the centres, (r, c)."""
-        return np.asarray(np.exp(self.sharpness * (rows @ self.centres.T.astype(float) - 1)))
+        cosines = rows @ self.centres.T.astype(float)
+        return np.asarray(np.exp(self.sharpness * (cosines - 1)) + self.linear * cosines)
 
 
-def kernel_of(adapter: Any) -> Kernel | None:
-    """The kernel of an adapter, None if it is linear."""
+def kernel_of(adapter: Any, linear: float = 0.0) -> Kernel | None:
+    """The kernel of an adapter with so much of a linear one, None if it is linear alone."""
     if adapter.kind != "kernel":
         return None
     matrices = adapter.matrices()
-    return Kernel(matrices["centres"], float(matrices["sharpness"][0, 0]))
+    return Kernel(matrices["centres"], float(matrices["sharpness"][0, 0]), linear)
 
 
 @dataclass(frozen=True, slots=True)

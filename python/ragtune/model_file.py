@@ -27,7 +27,7 @@ from ragtune.overlay import Overlay
 from ragtune.report import Report
 from ragtune.types import CorruptFileError
 
-FORMAT = 2  # 1 held an adapter and its report alone
+FORMAT = 3  # 2 knew less of a question; 1 held an adapter and its report alone
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -155,7 +155,8 @@ def _write_full(full: FullModel, arrays: Arrays) -> dict[str, Any]:
             arrays |= _under("questions", _packed(stored.texts))
     if full.lesson is not None:
         lesson = full.lesson
-        about["lesson"] = {"penalty": lesson.penalty, "alpha": lesson.alpha}
+        linear = lesson.kernel.linear if lesson.kernel else 0.0
+        about["lesson"] = {"penalty": lesson.penalty, "alpha": lesson.alpha, "linear": linear}
         arrays |= {"lesson.queries": lesson.queries, "lesson.shifts": lesson.shifts}
         arrays["lesson.asked"] = _column(lesson.asked)
         if lesson.texts is not None:
@@ -173,8 +174,8 @@ def _read_lesson(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> Less
         raise ValueError(f"lesson: expected {len(queries)} pairs, got {len(shifts)}")
     has_texts = "lesson.bytes" in arrays
     texts = _unpacked(_within("lesson", arrays), len(asked)) if has_texts else None
-    penalty, alpha = float(about["penalty"]), float(about["alpha"])
-    return Lesson(queries, shifts, asked, texts, penalty, alpha, kernel_of(adapter))
+    penalty, alpha, linear = (float(about[name]) for name in ("penalty", "alpha", "linear"))
+    return Lesson(queries, shifts, asked, texts, penalty, alpha, kernel_of(adapter, linear))
 
 
 def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullModel:
@@ -199,15 +200,16 @@ def _read_full(about: Mapping[str, Any], adapter: Any, arrays: Arrays) -> FullMo
         line = Line(
             float(about["seen"]["line"]["intercept"]), float(about["seen"]["line"]["slope"])
         )
-        mean = _vector(arrays["trust.mean"])
+        asked = _core.QUESTION_FEATURES
         trust = Trust(
-            mean,
-            _vector(arrays["trust.deviation"], len(mean)),
-            _vector(arrays["trust.weights"], len(mean) + 1),
+            _vector(arrays["trust.mean"], asked),
+            _vector(arrays["trust.deviation"], asked),
+            _vector(arrays["trust.weights"], asked + 1),
         )
         shift = float(about["seen"]["shift"])
         base = _vector(arrays["seen.base"], len(names))
-        seen = SeenExpert(base, _vector(arrays["seen.weights"]), line, trust, shift)
+        longer = _vector(arrays["seen.weights"], len(names) + _core.MEMORY_FEATURES)
+        seen = SeenExpert(base, longer, line, trust, shift)
     fusion = Fusion(names, weights, seen, _read_curve("fusion.chances", arrays))
     mix = Fusion(names, baseline, None, _read_curve("baseline.chances", arrays))
     lesson = None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ragtune import features
 from ragtune.calibration import Calibration
-from ragtune.crossfit import OBJECTIVE, weighted_means
+from ragtune.crossfit import weighted_means
 from ragtune.evaluation import METRICS, Scores
 from ragtune.features import Floats
 from ragtune.folds import FOLDS
@@ -35,11 +35,10 @@ from ragtune.legs import Legs, Sources
 from ragtune.ranking import scores_from_ranks
 from ragtune.training_data import TrainingData
 
-SHIFTS = tuple(-step / 2 for step in range(1, 11))  # of the trust in stored questions, in log odds
+SHIFTS = tuple(-step / 4 for step in range(2, 21))  # of the trust in stored questions, in log odds
 TOLERANCE = 0.0025  # nDCG@10 that unseen documents may lose to a simpler step: noise
 LADDER = 2 + len(SHIFTS)
-PROVEN = 1.645  # standard errors: 95 % on one side
-LEAST = 1e-9  # probability or weight
+LEAST = 1e-9  # probability, weight or gain
 
 
 def climb(
@@ -112,10 +111,10 @@ def _seen_expert(
     own = replace(examples, weights=seen)
     fitted = fit_weights(both, own, longer, initial=start.weights if start else None)
     line = features.Line.fitted(_rows_of(legs, seen > 0))
-    memory, used = features.likeness(legs, line), weights > 0
+    memory, used, remembered = features.likeness(legs, line), weights > 0, both @ fitted
 
     def trust_beside(scores: Weights) -> tuple[Trust, Weights]:
-        inputs = features.of_questions(memory, np.where(legs.mask, scores, -np.inf))
+        inputs = features.of_questions(memory, scores, remembered, legs.mask)
         told = is_seen[used].astype(float), weights[used].astype(np.float64)
         trust = Trust.fitted(inputs[used], *told)
         return trust, trust(inputs, 0.0)
@@ -123,7 +122,7 @@ def _seen_expert(
     base = _weights(table, replace(examples, weights=unseen), prior, start.base if start else None)
     scores = table.values @ base
     trusted = trust_beside(scores)[1]
-    by_memory = trusted * _found(examples, both @ fitted)
+    by_memory = trusted * _found(examples, remembered)
     by_base = (1 - trusted) * _found(examples, scores)
     share = by_base / np.maximum(by_memory + by_base, LEAST)
     wider = replace(examples, weights=(unseen + seen * share).astype(np.float32))
@@ -163,11 +162,15 @@ def choose(seen: Weights | None, unseen: Weights | None, coverage: float) -> int
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """The chosen way, fitted on all questions, and out-of-fold metrics of each (N,)."""
+    """The chosen way, fitted on all questions, and out-of-fold metrics of each (N,).
+
+    `typical` is the mean of the objective (N,) over the steps of the last kind that there are.
+    """
 
     fusion: Fusion
     baseline: Fusion
     step: int
+    typical: Weights
     frozen: Scores
     before: Scores
     after: Scores
@@ -197,6 +200,7 @@ def stack(table: Table, coverage: float, tick: Callable[[], None]) -> Stacked:
         replace(final[step], calibration=_chances(table, picked)),
         replace(final[0], calibration=_chances(table, scores[0])),
         step,
+        objective[min(2, len(final) - 1) :].mean(axis=0),
         _metrics(table, table.examples.legs.scores["dense"]),
         _metrics(table, scores[0]),
         _metrics(table, picked),
@@ -208,20 +212,16 @@ def bolder(
 ) -> tuple[bool, NDArray[np.bool_]]:
     """Whether `bold` is worth being served, and for which questions (N,) the others say so.
 
-    Its gain over `plain` must be proven, and on unseen documents it may lose no more than noise.
+    It must gain over `plain`, and may lose no more than noise on unseen documents: not at the step
+    that each is to serve at, of which a few questions decide, but over all of these steps.
     """
-    difference = bold.after[OBJECTIVE] - plain.after[OBJECTIVE]
+    difference = bold.typical - plain.typical
 
     def gains(which: NDArray[np.bool_]) -> bool:
-        weights = np.zeros(len(which))
-        for side, share in ((table.is_seen, coverage), (~table.is_seen, 1 - coverage)):
-            own = which & side
-            weights[own] = share / max(own.sum(), 1)
-        if not weights.any():  # a slice alone counts whatever its share
-            weights = which.astype(np.float64)
-        gain, error = _mean_and_error(table, difference, weights)
-        unseen = difference[which & ~table.is_seen]
-        return gain > PROVEN * error and (not len(unseen) or bool(unseen.mean() >= -TOLERANCE))
+        seen, unseen = (difference[None, which & side] for side in (table.is_seen, ~table.is_seen))
+        gain = weighted_means(seen, unseen, coverage)
+        loses = unseen.size and unseen.mean() < -TOLERANCE
+        return gain is not None and bool(gain[0] > LEAST) and not loses
 
     says = np.zeros(len(table.queries), dtype=bool)
     for inside, outside in _parts(table):

@@ -146,8 +146,8 @@ def tune(
         )
     folds = max(len(seen_folds), len(unseen_folds))
     both = len(seen_folds) + len(unseen_folds)
-    stacks = 1 + any(learner.strategy.name == KernelRidge.name for learner in learners)
-    count = both * len(learners) + 1 + fuses * (folds + 2) * stacks
+    kernels = fuses * sum(learner.strategy.name == KernelRidge.name for learner in learners)
+    count = both * (len(learners) + kernels) + 1 + fuses * (folds + 2) * (1 + kernels)
     count += (strategy == "nudge") * (both + 1)
     tick = _Ticker(progress, count)
     tried = Tried.all(data, learners, (seen_folds, unseen_folds), tick)

@@ -37,11 +37,14 @@ void bind_features(py::module_& m) {
       py::kw_only(), py::arg("num_threads") = 0, NoGil(), "-> (nq * c, MEMORY_FEATURES)");
   m.def(
       "question_features",
-      [](const Array<float>& memory, const Array<double>& base, int num_threads) {
-        return question_features(rows(memory, "memory"), rows(base, "base"), num_threads);
+      [](const Array<float>& memory, const Array<double>& base, const Array<double>& p_seen,
+         const Array<double>& p_base, int num_threads) {
+        return question_features(rows(memory, "memory"), rows(base, "base"), rows(p_seen, "p_seen"),
+                                 rows(p_base, "p_base"), num_threads);
       },
-      py::arg("memory").noconvert(), py::arg("base").noconvert(), py::kw_only(),
-      py::arg("num_threads") = 0, NoGil(), "-> (nq, QUESTION_FEATURES)");
+      py::arg("memory").noconvert(), py::arg("base").noconvert(), py::arg("p_seen").noconvert(),
+      py::arg("p_base").noconvert(), py::kw_only(), py::arg("num_threads") = 0, NoGil(),
+      "-> (nq, QUESTION_FEATURES)");
   m.def(
       "softmax",
       [](const Array<double>& scores, const Array<bool>& mask, int num_threads) {

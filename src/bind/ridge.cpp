@@ -41,25 +41,26 @@ void bind_ridge(py::module_& m) {
   m.def(
       "kernel_ridge",
       [](const Array<float>& queries, const Array<float>& targets, const Array<float>& centres,
-         float sharpness, double penalty, int num_threads) {
+         float sharpness, float linear, double penalty, int num_threads) {
         return kernel_ridge(rows(queries, "queries"), rows(targets, "targets"),
-                            rows(centres, "centres"), sharpness, penalty, num_threads);
+                            rows(centres, "centres"), {sharpness, linear}, penalty, num_threads);
       },
       py::arg("queries").noconvert(), py::arg("targets").noconvert(),
-      py::arg("centres").noconvert(), py::kw_only(), py::arg("sharpness"), py::arg("penalty"),
-      py::arg("num_threads") = 0, NoGil());
+      py::arg("centres").noconvert(), py::kw_only(), py::arg("sharpness"), py::arg("linear") = 0.0f,
+      py::arg("penalty"), py::arg("num_threads") = 0, NoGil());
   m.def(
       "kernel_ridge_adapted",
       [](const Array<float>& queries, const Array<float>& targets, const Array<float>& centres,
-         const Array<float>& asked, float sharpness, const Array<double>& penalties,
+         const Array<float>& asked, float sharpness, float linear, const Array<double>& penalties,
          int num_threads) {
         return kernel_ridge_adapted(rows(queries, "queries"), rows(targets, "targets"),
-                                    rows(centres, "centres"), rows(asked, "asked"), sharpness,
-                                    flat(penalties, "penalties"), num_threads);
+                                    rows(centres, "centres"), rows(asked, "asked"),
+                                    {sharpness, linear}, flat(penalties, "penalties"), num_threads);
       },
       py::arg("queries").noconvert(), py::arg("targets").noconvert(),
       py::arg("centres").noconvert(), py::arg("asked").noconvert(), py::kw_only(),
-      py::arg("sharpness"), py::arg("penalties").noconvert(), py::arg("num_threads") = 0, NoGil());
+      py::arg("sharpness"), py::arg("linear") = 0.0f, py::arg("penalties").noconvert(),
+      py::arg("num_threads") = 0, NoGil());
 }
 
 }  // namespace ragtune

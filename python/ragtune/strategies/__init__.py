@@ -31,7 +31,7 @@ OWN: dict[str, Any] = {
     "low_rank": LowRank,
     "mlp": Mlp,
 }
-MAY_BE_0 = ("contrast", "ridge_share", "sentences")
+MAY_BE_0 = ("contrast", "linear", "ridge_share", "sentences")
 PLANS = ("auto", "fusion", "nudge", "identity")  # what `tuning` makes of strategies and legs
 
 Floats = NDArray[np.float32]

@@ -1,7 +1,8 @@
-"""Ridge to the identity in the space of a Gaussian kernel; see src/kernel_ridge.hpp.
+"""Ridge to the identity in the space of a kernel; see src/kernel_ridge.hpp.
 
 A question is moved as the training questions near it were. Where `ridge` learns one shift for all
-questions, this also learns what single documents are asked; a question near none stays itself.
+questions, this also learns what single documents are asked; a question near none stays itself, or
+is moved as `ridge` would where the kernel has a linear part.
 
 With `sentences` it learns what questions still lack under the matrix that sentences of the corpus
 teach (`inverse_cloze`): the matrix serves all questions, the kernel those near others.
@@ -10,6 +11,7 @@ teach (`inverse_cloze`): the matrix serves all questions, the kernel those near 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from ragtune.types import Cancel, Progress
 CENTRES = 1_024  # questions kept at most: 3 MB at 384 dimensions
 CONTRASTS = (0.6,)
 SHARPNESSES = (4.0, 8.0, 16.0)  # a kernel that falls more slowly hardly differs from ridge
+LINEAR = 0.1  # in a full model: a penalty of 1 is one of 10 there, as `ridge` mostly takes
 PENALTIES = (0.3, 1.0, 3.0, 10.0)
 SENTENCES = 12_000  # with more the matrix is no better
 LEAST = 50  # questions to choose a matrix by
@@ -43,13 +46,15 @@ class KernelRidge:
         """Values to choose from.
 
         `contrast` is that of `ridge`, `penalty` is lambda, and `sharpness` tells how fast the
-        kernel falls: e^-sharpness at the mean distance of two questions. So many `sentences` of
-        the corpus at most teach a matrix below the kernel; 0 is no matrix.
+        kernel falls: e^-sharpness at the mean distance of two questions. `linear` weighs the
+        linear part beside the Gaussian one. So many `sentences` of the corpus at most teach a
+        matrix below the kernel; 0 is no matrix.
         """
         taught = data.parts is not None and len(data.queries) >= LEAST
         return {
             "sentences": (0, SENTENCES) if taught else (0,),
             "contrast": CONTRASTS,
+            "linear": (0.0,),
             "sharpness": SHARPNESSES,
             "penalty": PENALTIES,
         }
@@ -64,15 +69,19 @@ class KernelRidge:
         """The adapter of one setting."""
         centres = _centres(data)
         sharpness = hyperparameters["sharpness"] / _spread(data)
+        linear, penalty = hyperparameters.get("linear", 0.0), hyperparameters["penalty"]
         under = _under(data, hyperparameters.get("sentences", 0))
         aims = _aims(data, hyperparameters["contrast"], under)
         shifts = _core.kernel_ridge(
-            data.queries, aims, centres, sharpness=sharpness, penalty=hyperparameters["penalty"]
+            data.queries, aims, centres, sharpness=sharpness, linear=linear, penalty=penalty
         )
         falls = np.full((1, 1), sharpness, dtype=np.float32)
         matrices = {"centres": centres, "shifts": shifts, "sharpness": falls}
+        if linear:  # q M with M = linear C' B
+            whole = linear * (centres.T.astype(np.float64) @ shifts)
+            under = (whole if under is None else whole + under).astype(np.float32)
         if under is not None:
-            matrices["m"] = under
+            matrices["m"] = np.ascontiguousarray(under)
         return _core.Adapter.residual("kernel", matrices)
 
     def adapted(self, data: TrainingData, queries: Floats, grid: Values) -> Floats:
@@ -85,10 +94,10 @@ class KernelRidge:
             beside = 0 if under is None else queries @ under
             for contrast in grid["contrast"]:
                 aims = _aims(data, contrast, under)
-                for sharpness in grid["sharpness"]:
+                for linear, sharpness in product(grid.get("linear", (0.0,)), grid["sharpness"]):
                     moved = _core.kernel_ridge_adapted(
                         data.queries, aims, centres, queries,
-                        sharpness=sharpness / spread, penalties=penalties,
+                        sharpness=sharpness / spread, linear=linear, penalties=penalties,
                     )  # fmt: skip
                     blocks.append(np.asarray(moved).reshape(-1, *queries.shape) + beside)
         return np.concatenate(blocks)
