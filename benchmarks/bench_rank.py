@@ -23,8 +23,6 @@ from ragtune.fusion import Fusion, SeenExpert, Trust
 from ragtune.legs import DEPTH, Lexical, Sources
 
 WORDS, PER_CHUNK, PER_QUESTION = 50_000, 80, 10
-EXTRA = 7  # features that only the expert with stored questions weighs
-OF_QUESTIONS = 10
 
 
 def texts(count: int, length: int, rng: np.random.Generator) -> list[str]:
@@ -35,9 +33,9 @@ def texts(count: int, length: int, rng: np.random.Generator) -> list[str]:
 
 def full_model(d: int, questions: StoredQuestions) -> FullModel:
     """Every leg and both experts, with weights that are not all zero."""
-    base = np.linspace(0.5, 1.5, len(LEGS))
-    trust = Trust(np.zeros(OF_QUESTIONS), np.ones(OF_QUESTIONS), np.full(OF_QUESTIONS + 1, 0.1))
-    seen = SeenExpert(base, np.ones(len(LEGS) + EXTRA), Line(0.1, 0.8), trust)
+    base, told = np.linspace(0.5, 1.5, len(LEGS)), _core.QUESTION_FEATURES
+    trust = Trust(np.zeros(told), np.ones(told), np.full(told + 1, 0.1))
+    seen = SeenExpert(base, np.ones(len(LEGS) + _core.MEMORY_FEATURES), Line(0.1, 0.8), trust)
     turn = np.linalg.qr(np.eye(d) + 0.01 * np.random.default_rng(1).normal(size=(d, d)))[0]
     adapter = _core.Adapter.linear(np.ascontiguousarray(turn, dtype=np.float32))
     fusion = Fusion(LEGS, base, seen)

@@ -202,7 +202,9 @@ def test_under_a_linear_part_alone_it_is_ridge():
     np.testing.assert_allclose(found, ridge, atol=5e-3)
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, (LINEAR,)), ({"linear": 0.7}, (0.7,))])
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, (LINEAR,)), ({"linear": 0.7}, (0.7,)), ({"linear": 0}, (0,))]
+)
 def test_beside_legs_a_kernel_has_a_linear_part(given, expected):
     data = training_data(*remembered(n=60, nq=120, d=8))
     _, own = learners_of("auto", data, given)

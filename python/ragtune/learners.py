@@ -21,11 +21,12 @@ MOST_FOR_A_KERNEL = 20_000  # queries: of more, a thousand centres know too few
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A strategy with the values of its hyperparameters to choose from."""
+    """A strategy with the values of its hyperparameters to choose from, and those users gave."""
 
     strategy: Strategy
     grid: strategies.Grid
     alphas: tuple[float, ...]
+    given: frozenset[str] = frozenset()
 
     def adapted(self, data: TrainingData, queries: NDArray[np.float32]) -> NDArray[np.float32]:
         """Queries under every setting."""
@@ -39,10 +40,8 @@ class Learner:
         """A kernel as the full model takes it: with a linear part, and without sentences.
 
         Single documents are known to the stored questions, too, and sentences to legs of theirs.
-        What the user chose remains.
         """
-        chosen = self.grid["linear"] != (0.0,)
-        grid = self.grid if chosen else {**self.grid, "linear": (LINEAR,)}
+        grid = self.grid if "linear" in self.given else {**self.grid, "linear": (LINEAR,)}
         return replace(self, grid=grid).only("sentences", 0)
 
     def only(self, name: str, value: Any) -> Learner:
@@ -81,7 +80,11 @@ def learners_of(
         raise ValueError(f"hyperparameters: expected {expected} for {strategy}, got {unknown}")
     given = {name: hyperparameters if name in takers else {} for name in names}
     return [
-        Learner(loaded[name], *strategies.grid_of(loaded[name], data, given[name]))
+        Learner(
+            loaded[name],
+            *strategies.grid_of(loaded[name], data, given[name]),
+            given=frozenset(given[name]),
+        )
         for name in names
     ]
 
