@@ -114,8 +114,8 @@ def fit(**change):
         (
             {"hyperparameters": {"lambda": 1}},
             ValueError,
-            "hyperparameters: expected among "
-            "\\[.alpha., .contrast., .penalty., .sentences., .sharpness.\\] for auto, got",
+            "hyperparameters: expected among \\[.alpha., .contrast., .linear., .penalty., "
+            ".sentences., .sharpness.\\] for auto, got",
         ),
         ({"hyperparameters": {"penalty": -1}}, ValueError, "'penalty'.*expected numbers above 0"),
         (
