@@ -140,9 +140,10 @@ def test_what_tells_of_a_question_agrees_with_its_definition(nq, c, seed):
     mask = np.arange(c) < rng.integers(1, c + 1, size=nq)[:, None]
     memory = np.where(mask, rng.uniform(0, 1, size=(nq, c)), -1).astype(np.float32)
     base, seen = (np.where(mask, 3 * rng.normal(size=(nq, c)), -np.inf) for _ in range(2))
-    found = of_questions(memory, base, seen, mask)
+    both = [oracle.softmax(own, mask) for own in (seen, base)]
+    found = of_questions(memory, base, *both)
     for q in range(nq):
-        shares = [oracle.softmax(own[q : q + 1], mask[q : q + 1])[0] for own in (seen, base)]
+        shares = [own[q] for own in both]
         m, b = memory[q].astype(np.float64), base[q]
         likest, first = int(m.argmax()), int(b.argmax())
         best, gap = m[likest], b[likest] - b[first]
@@ -161,15 +162,15 @@ def test_what_tells_of_a_question_agrees_with_its_definition(nq, c, seed):
 
 def test_a_question_without_candidates_has_finite_features():
     nothing = np.zeros((1, 3))
-    found = of_questions(np.full((1, 3), -1.0), nothing, nothing, np.zeros((1, 3), bool))
+    found = of_questions(np.full((1, 3), -1.0), np.full((1, 3), -np.inf), nothing, nothing)
     assert np.isfinite(found).all()
 
 
 def test_experts_agree_wholly_or_not_at_all():
-    sure, mask = np.array([[50.0, 0.0], [50.0, 0.0]]), np.ones((2, 2), bool)
-    other = np.array([[50.0, 0.0], [0.0, 50.0]])
-    agreement, *unsure = of_questions(np.zeros((2, 2)), sure, other, mask).T[-3:]
+    sure, other = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    agreement, *unsure = of_questions(np.zeros((2, 2)), sure, other, sure).T[-3:]
     np.testing.assert_allclose(agreement, [1, 0], atol=1e-9)
     np.testing.assert_allclose(unsure, 0, atol=1e-9)
-    even = of_questions(np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 2)), mask[:1])[0]
+    half = np.full((1, 2), 0.5)
+    even = of_questions(np.zeros((1, 2)), np.zeros((1, 2)), half, half)[0]
     np.testing.assert_allclose(even[-3:], [1, np.log(2), np.log(2)])

@@ -65,7 +65,9 @@ def test_mixture_agrees_with_its_definition(nq, c, seed):
     base = values @ expert.base
     both = np.concatenate([values, features.of_memory(legs)], axis=-1) @ expert.weights
     likeness = features.likeness(legs, expert.line)
-    questions = features.of_questions(likeness, base, both, legs.mask)
+    masked = np.where(legs.mask, base, -np.inf)
+    shares = (oracle.softmax(scores, legs.mask) for scores in (both, base))
+    questions = features.of_questions(likeness, masked, *shares)
     expected = np.zeros((nq, c))
     for q in range(nq):
         x = (questions[q] - expert.trust.mean) / expert.trust.deviation

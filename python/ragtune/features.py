@@ -97,22 +97,20 @@ def of_memory(legs: Legs) -> Floats:
 def of_questions(
     memory: Floats,
     base: NDArray[np.floating],
-    seen: NDArray[np.floating],
-    mask: NDArray[np.bool_],
+    p_seen: NDArray[np.float64],
+    p_base: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """What tells whether a question is like the stored ones, (nq, f).
 
     Args:
         memory: Likeness of each candidate (nq, c), -1 for padding.
-        base: Scores (nq, c) of the expert without memory.
-        seen: Scores (nq, c) of the expert with memory.
-        mask: Where there is a candidate (nq, c).
+        base: Scores (nq, c) without memory, -inf for padding.
+        p_seen: What the expert with memory gives each candidate (nq, c), 0 for padding.
+        p_base: What the one without gives it, likewise.
     """
+    own = np.ascontiguousarray(base, dtype=np.float64)
     many = threads(len(memory))
-    scores = [np.ascontiguousarray(own, dtype=np.float64) for own in (seen, base)]
-    shares = [_core.softmax(own, mask, num_threads=many) for own in scores]
-    masked = np.where(mask, scores[1], -np.inf)
-    return _core.question_features(_floats(memory), masked, *shares, num_threads=many)
+    return _core.question_features(_floats(memory), own, p_seen, p_base, num_threads=many)
 
 
 def _floats(scores: NDArray[np.floating]) -> Floats:

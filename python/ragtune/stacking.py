@@ -111,28 +111,32 @@ def _seen_expert(
     own = replace(examples, weights=seen)
     fitted = fit_weights(both, own, longer, initial=start.weights if start else None)
     line = features.Line.fitted(_rows_of(legs, seen > 0))
-    memory, used, remembered = features.likeness(legs, line), weights > 0, both @ fitted
+    memory, used = features.likeness(legs, line), weights > 0
+    p_seen = softmax(both @ fitted, legs.mask)
 
-    def trust_beside(scores: Weights) -> tuple[Trust, Weights]:
-        inputs = features.of_questions(memory, scores, remembered, legs.mask)
+    def trust_beside(scores: Weights, p_base: Weights) -> tuple[Trust, Weights]:
+        masked = np.where(legs.mask, scores, -np.inf)
+        inputs = features.of_questions(memory, masked, p_seen, p_base)
         told = is_seen[used].astype(float), weights[used].astype(np.float64)
         trust = Trust.fitted(inputs[used], *told)
         return trust, trust(inputs, 0.0)
 
     base = _weights(table, replace(examples, weights=unseen), prior, start.base if start else None)
     scores = table.values @ base
-    trusted = trust_beside(scores)[1]
-    by_memory = trusted * _found(examples, remembered)
-    by_base = (1 - trusted) * _found(examples, scores)
+    p_base = softmax(scores, legs.mask)
+    trusted = trust_beside(scores, p_base)[1]
+    by_memory = trusted * _found(examples, p_seen)
+    by_base = (1 - trusted) * _found(examples, p_base)
     share = by_base / np.maximum(by_memory + by_base, LEAST)
     wider = replace(examples, weights=(unseen + seen * share).astype(np.float32))
     base = _weights(table, wider, prior, base)
-    return SeenExpert(base, fitted, line, trust_beside(table.values @ base)[0])
+    scores = table.values @ base
+    trust = trust_beside(scores, softmax(scores, legs.mask))[0]
+    return SeenExpert(base, fitted, line, trust)
 
 
-def _found(examples: Examples, scores: Weights) -> Weights:
-    """Probability of a relevant candidate under the softmax of scores (N, c), (N,)."""
-    chances = softmax(scores, examples.legs.mask)
+def _found(examples: Examples, chances: Weights) -> Weights:
+    """Probability of a relevant candidate, of those of each candidate (N, c), (N,)."""
     found: Weights = np.where(examples.grades > 0, chances, 0).sum(axis=1)
     return found
 
