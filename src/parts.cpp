@@ -1,6 +1,7 @@
 #include "parts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -14,10 +15,58 @@ namespace ragtune {
 namespace {
 
 constexpr std::size_t MAX_PARTS = std::size_t(1) << 31;
-constexpr std::size_t BLOCK = 256u << 10;  // bytes
+constexpr std::size_t BLOCK = 256u << 10;                        // bytes
+constexpr float NONE = std::numeric_limits<float>::quiet_NaN();  // of a row without parts
 
 void check_row(std::int64_t row) {
   if (row < 0) throw std::invalid_argument("rows: expected >= 0, got " + std::to_string(row));
+}
+
+// The TOP_PARTS largest of some values, largest first; LOWEST where there are less.
+class Largest {
+ public:
+  Largest() { values_.fill(LOWEST); }
+
+  void add(float value) {
+    for (float& own : values_) {
+      const float larger = std::max(own, value);
+      value = std::min(own, value);
+      own = larger;
+    }
+  }
+
+  float best() const { return values_.front(); }
+
+  float mean() const {
+    float sum = 0;
+    std::size_t count = 0;
+    for (; count < TOP_PARTS && values_[count] > LOWEST; ++count) sum += values_[count];
+    return sum / float(count);
+  }
+
+ private:
+  std::array<float, TOP_PARTS> values_;
+};
+
+// What each query's candidates score -> best, and mean if it is asked for.
+void score_all(const PartsState& parts, MatrixView queries, IdsView candidates,
+               RowMajor<float>& best, RowMajor<float>* mean, int num_threads) {
+  if (queries.cols() != parts.dimensions() || queries.rows() != candidates.rows())
+    throw std::invalid_argument("queries: expected shape (" + std::to_string(candidates.rows()) +
+                                ", " + std::to_string(parts.dimensions()) + "), got (" +
+                                std::to_string(queries.rows()) + ", " +
+                                std::to_string(queries.cols()) + ")");
+  best.resize(candidates.rows(), candidates.cols());
+  if (mean) mean->resize(candidates.rows(), candidates.cols());
+  parallel_for(
+      queries.rows(),
+      [&](std::ptrdiff_t q) {
+        const std::ptrdiff_t first = q * candidates.cols();
+        parts.best_of(queries.data() + q * queries.cols(), candidates.data() + first,
+                      candidates.cols(), best.data() + first,
+                      mean ? mean->data() + first : nullptr);
+      },
+      num_threads);
 }
 
 }  // namespace
@@ -105,25 +154,6 @@ std::size_t PartsState::size_bytes() const {
   return ids_.size() * (width() + sizeof(float) + sizeof(std::uint32_t)) + ids_.size_bytes();
 }
 
-RowMajor<float> best_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
-                           int num_threads) {
-  if (queries.cols() != parts.dimensions() || queries.rows() != candidates.rows())
-    throw std::invalid_argument("queries: expected shape (" + std::to_string(candidates.rows()) +
-                                ", " + std::to_string(parts.dimensions()) + "), got (" +
-                                std::to_string(queries.rows()) + ", " +
-                                std::to_string(queries.cols()) + ")");
-  RowMajor<float> out(candidates.rows(), candidates.cols());
-  parallel_for(
-      queries.rows(),
-      [&](std::ptrdiff_t q) {
-        parts.best_of(queries.data() + q * queries.cols(),
-                      candidates.data() + q * candidates.cols(), candidates.cols(),
-                      out.data() + q * out.cols());
-      },
-      num_threads);
-  return out;
-}
-
 template <class Part, class Fn>
 void PartsState::score(const float* query, std::size_t count, Part part, Fn fn) const {
   thread_local QueryCode coded;
@@ -145,22 +175,27 @@ void PartsState::score(const float* query, std::size_t count, Part part, Fn fn) 
 }
 
 void PartsState::best_of(const float* query, const std::int64_t* rows, std::ptrdiff_t count,
-                         float* out) const {
+                         float* best, float* mean) const {
   thread_local std::vector<std::uint32_t> parts, owners;
+  thread_local std::vector<Largest> largest;
   parts.clear();
   owners.clear();
-  for (std::ptrdiff_t c = 0; c < count; ++c) {
-    out[c] = std::numeric_limits<float>::quiet_NaN();
+  largest.assign(std::size_t(count), {});
+  for (std::ptrdiff_t c = 0; c < count; ++c)
     for_each_part(rows[c], [&](std::size_t part) {
       touch(codes_.row(part), codes_.width());
       parts.push_back(std::uint32_t(part));
       owners.push_back(std::uint32_t(c));
-      out[c] = LOWEST;
     });
-  }
   score(
       query, parts.size(), [&](std::size_t i) { return parts[i]; },
-      [&](std::size_t i, float cosine) { out[owners[i]] = std::max(out[owners[i]], cosine); });
+      [&](std::size_t i, float cosine) { largest[owners[i]].add(cosine); });
+  for (std::ptrdiff_t c = 0; c < count; ++c) {
+    const Largest& own = largest[std::size_t(c)];
+    const bool none = own.best() == LOWEST;
+    best[c] = none ? NONE : own.best();
+    if (mean) mean[c] = none ? NONE : own.mean();
+  }
 }
 
 std::vector<float> PartsState::cosines(const float* query,
@@ -243,6 +278,19 @@ std::int64_t Parts::remove(std::span<const std::int64_t> rows) {
 
 RowMajor<float> Parts::best(MatrixView queries, IdsView candidates, int num_threads) const {
   return best_parts(*state_.get(), queries, candidates, num_threads);
+}
+
+BestAndMean Parts::best_and_mean(MatrixView queries, IdsView candidates, int num_threads) const {
+  BestAndMean out;
+  score_all(*state_.get(), queries, candidates, out.best, &out.mean, num_threads);
+  return out;
+}
+
+RowMajor<float> best_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
+                           int num_threads) {
+  RowMajor<float> best;
+  score_all(parts, queries, candidates, best, nullptr, num_threads);
+  return best;
 }
 
 std::unique_ptr<Parts> Parts::restored(std::ptrdiff_t d, const StoredParts& stored) {

@@ -4,8 +4,10 @@
 //   p parts, d dimensions; each part belongs to a row. About d + 24 bytes a part.
 //
 //   best(q, row) = max over the parts x of row of  q.x / |x|
+//   mean(q, row) = mean of the TOP_PARTS largest of them, of all where there are less
 //
-// Only candidates are scored: what another leg has found, not the corpus.
+// Only candidates are scored: what another leg has found, not the corpus. That few sentences tell
+// more of a document than the best alone: Akkalyoncu Yilmaz et al. 2019, doi:10.18653/v1/D19-1352.
 #pragma once
 
 #include <vector>
@@ -16,12 +18,19 @@
 
 namespace ragtune {
 
+constexpr std::size_t TOP_PARTS = 3;  // those whose mean counts beside the best
+
 // What is kept in files: the planes of the codes (p, width), high then low, their scales (p,) and
 // rows (p,), in the order in which they were added.
 struct StoredParts {
   RowMajor<std::uint8_t> codes;
   std::vector<float> scales;
   std::vector<std::int64_t> rows;
+};
+
+// What parts say of candidates, (nq, c) each; NaN where a row has none.
+struct BestAndMean {
+  RowMajor<float> best, mean;
 };
 
 // One state of the parts. A copy shares all with the original, until it is edited.
@@ -42,9 +51,10 @@ class PartsState {
   void restore(const StoredParts& stored);
   StoredParts stored() const;
 
-  // The nearest part of each of `count` rows, NaN where there is none. -> out
-  void best_of(const float* query, const std::int64_t* rows, std::ptrdiff_t count,
-               float* out) const;
+  // The nearest part of each of `count` rows, and if asked for the mean of the TOP_PARTS nearest;
+  // NaN where there is none. -> best, mean
+  void best_of(const float* query, const std::int64_t* rows, std::ptrdiff_t count, float* best,
+               float* mean = nullptr) const;
 
   // The rows of the parts nearest to query (d,), best first, each once, at most k; all parts are
   // scored. Ties by row.
@@ -103,6 +113,8 @@ class Parts {
   // queries (nq, d), candidates (nq, c), -1 is none -> (nq, c); NaN where a row has no part.
   // Throws std::invalid_argument if shapes differ.
   RowMajor<float> best(MatrixView queries, IdsView candidates, int num_threads = 0) const;
+  // The same, and the mean of the TOP_PARTS nearest parts.
+  BestAndMean best_and_mean(MatrixView queries, IdsView candidates, int num_threads = 0) const;
 
   StoredParts stored() const { return state_.get()->stored(); }
   // Throws std::invalid_argument if shapes differ, a scale is not finite, or a row is below 0.

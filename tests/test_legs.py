@@ -119,7 +119,7 @@ def test_every_leg_scores_every_candidate():
     legs = gather(own, asked, rows, memory)
     assert set(legs.scores) == {
         *("dense", "adapted", "words", "coordination", "phrases", "characters"),
-        *("part", "adapted_part", "memory"),
+        *("part", "adapted_part", "adapted_part_mean", "memory"),
     }
     for name, index in own.lexical.indexes.items():
         np.testing.assert_array_equal(legs.scores[name], index.score(asked.texts, rows))
@@ -131,19 +131,20 @@ def test_every_leg_scores_every_candidate():
     )
 
 
-def test_best_part_is_the_nearest_sentence_and_a_chunk_without_any_is_its_own():
-    vectors, owners = unit(5, seed=3), np.array([0, 0, 2, 4, 4])
+def test_nearest_sentences_speak_for_a_chunk_and_one_without_any_is_its_own():
+    vectors, owners = unit(9, seed=3), np.array([0, 0, 2, 4, 4, 4, 4, 4, 2])
     asked = Questions(unit(2, seed=1), unit(2, seed=2))
     rows = np.array([[0, 1, 2, 3, 4]] * 2)
     legs = gather(sources(texts=False, parts=(vectors, owners)), asked, rows)
-    for name, whole, queries in (
-        ("part", "dense", asked.frozen),
-        ("adapted_part", "adapted", asked.adapted),
+    for name, whole, queries, count in (
+        ("part", "dense", asked.frozen, 1),
+        ("adapted_part", "adapted", asked.adapted, 1),
+        ("adapted_part_mean", "adapted", asked.adapted, 3),
     ):
         cosines = queries.astype(np.float64) @ vectors.T
         for row in range(5):
-            mine = cosines[:, owners == row]
-            expected = mine.max(axis=1) if mine.size else legs.scores[whole][:, row]
+            mine = np.sort(cosines[:, owners == row], axis=1)[:, -count:]
+            expected = mine.mean(axis=1) if mine.size else legs.scores[whole][:, row]
             np.testing.assert_allclose(legs.scores[name][:, row], expected, atol=0.01)
         np.testing.assert_array_equal(legs.scores[name][:, [1, 3]], legs.scores[whole][:, [1, 3]])
         assert np.isfinite(legs.scores[name]).all()

@@ -22,24 +22,29 @@ def filled(vectors, rows):
     return parts
 
 
-def slow(vectors, rows, queries, candidates):
+def slow(vectors, rows, queries, candidates, count=1):
+    """Mean of the `count` nearest parts of each candidate."""
     out = np.full(candidates.shape, np.nan)
     for q, j in np.ndindex(*candidates.shape):
         own = vectors[np.asarray(rows) == candidates[q, j]]
         if len(own):
-            out[q, j] = (own @ queries[q]).max()
+            out[q, j] = np.sort(own @ queries[q])[-count:].mean()
     return out
 
 
 @given(p=st.integers(0, 60), d=st.integers(1, 150), seed=st.integers(0, 5))
 @settings(max_examples=60, deadline=None)
-def test_nearest_part_of_each_candidate_counts(p, d, seed):
+def test_nearest_parts_of_each_candidate_count(p, d, seed):
     rng = np.random.default_rng(seed)
     vectors, queries = cloud(p, d, seed), cloud(3, d, seed + 1)
     rows = rng.integers(0, 20, size=p)
     candidates = rng.integers(-1, 20, size=(3, 11))
-    got = filled(vectors, rows).best(queries, candidates)
+    parts = filled(vectors, rows)
+    got = parts.best(queries, candidates)
     np.testing.assert_allclose(got, slow(vectors, rows, queries, candidates), atol=ERROR)
+    best, mean = parts.best_and_mean(queries, candidates)
+    np.testing.assert_array_equal(best, got)
+    np.testing.assert_allclose(mean, slow(vectors, rows, queries, candidates, 3), atol=ERROR)
 
 
 def test_lengths_of_parts_do_not_count():
@@ -58,7 +63,7 @@ def test_result_is_the_same_at_any_number_of_threads():
     vectors, queries = cloud(500, 96), cloud(40, 96, seed=1)
     parts = filled(vectors, np.arange(500) // 5)
     candidates = np.random.default_rng(0).integers(-1, 100, size=(40, 30))
-    one, two = (parts.best(queries, candidates, num_threads=t) for t in (1, 2))
+    one, two = (parts.best_and_mean(queries, candidates, num_threads=t) for t in (1, 2))
     np.testing.assert_array_equal(one, two)
 
 

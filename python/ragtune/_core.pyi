@@ -269,6 +269,16 @@ class Parts:
         *,
         num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"]: ...
+    def best_and_mean(
+        self,
+        queries: numpy.typing.NDArray[numpy.float32],
+        candidates: numpy.typing.NDArray[numpy.int64],
+        *,
+        num_threads: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> tuple[
+        typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+        typing.Annotated[numpy.typing.NDArray[numpy.float32], "[m, n]"],
+    ]: ...
     def remove(self, rows: numpy.typing.NDArray[numpy.int64]) -> int: ...
     def stored(
         self,

@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 
 LEGS = (
     "dense", "adapted", "words", "coordination", "phrases", "characters", "part", "adapted_part",
+    "adapted_part_mean",
 )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 A leg is a way of scoring chunks: the frozen vectors (`dense`), those of the adapted query
 (`adapted`), words, phrases and runs of characters (`words`, `phrases`, `characters`), how much of
-the question's words a chunk has at all (`coordination`), and the best sentence for either query
-(`part`, `adapted_part`). Beside them stands `memory`, the likeness to the nearest stored question.
+the question's words a chunk has at all (`coordination`), the best sentence for either query
+(`part`, `adapted_part`), and the mean of the best three for the adapted one (`adapted_part_mean`).
+Beside them stands `memory`, the likeness to the nearest stored question.
 The legs that can search propose candidates; every leg scores all of them.
 """
 
@@ -21,6 +22,8 @@ from ragtune import _core
 from ragtune.side_by_side import side_by_side
 
 DEPTH = 40  # candidates that each searching leg proposes
+WHOLE = {"part": "dense", "adapted_part": "adapted", "adapted_part_mean": "adapted"}
+"""What a leg of sentences says of a chunk that has none."""
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -188,7 +191,7 @@ def gather(
         parts = sources.parts
         near["part"] = lambda: parts.best(frozen, rows, num_threads=many)
         if adapted is not None:
-            near["adapted_part"] = lambda: parts.best(adapted, rows, num_threads=many)
+            near["adapted_part"] = lambda: parts.best_and_mean(adapted, rows, num_threads=many)
     if sources.lexical is not None and questions.texts is not None:
         for name, index in sources.lexical.indexes.items():
             score = index.score_and_coordination if name == "words" else index.score
@@ -199,7 +202,9 @@ def gather(
     scores = dict(zip(names, _all([*near.values()], [*said.values()], len(rows)), strict=True))
     if "words" in scores:
         scores["words"], scores["coordination"] = scores["words"]
-    for part, whole in (("part", "dense"), ("adapted_part", "adapted")):
+    if "adapted_part" in scores:
+        scores["adapted_part"], scores["adapted_part_mean"] = scores["adapted_part"]
+    for part, whole in WHOLE.items():
         if part in scores:
             scores[part] = _or(scores[part], scores[whole])
     return Legs(rows, scores)

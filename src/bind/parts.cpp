@@ -30,6 +30,16 @@ void bind_parts(py::module_& m) {
           },
           py::arg("queries").noconvert(), py::arg("candidates").noconvert(), py::kw_only(),
           py::arg("num_threads") = 0, NoGil())
+      .def(
+          "best_and_mean",
+          [](const Parts& self, const Array<float>& queries, const Array<std::int64_t>& candidates,
+             int num_threads) {
+            BestAndMean out = self.best_and_mean(rows(queries, "queries"),
+                                                 ids(candidates, "candidates"), num_threads);
+            return std::pair(std::move(out.best), std::move(out.mean));
+          },
+          py::arg("queries").noconvert(), py::arg("candidates").noconvert(), py::kw_only(),
+          py::arg("num_threads") = 0, NoGil())
       .def("stored",
            [](const Parts& self) {
              StoredParts stored = self.stored();
