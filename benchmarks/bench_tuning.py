@@ -4,7 +4,8 @@ Four parts, each on its own with its switch, all without one: `--quality` (every
 promised against measured), `--few` (25 to 200 training queries), `--halves` (learn where documents
 are seen, be asked where they are not, and the other way round), and `--shuffles N` (answers dealt
 anew among the queries: a promise then is a false one). With `--save` the figures of parts that did
-not run are kept if they were measured on the same day and machine.
+not run are kept if they were measured on the same day and machine. Only `--quality` times anything
+and so runs alone; `--jobs N` has N processes share the sets of the other parts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import io
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +43,7 @@ from ways import Ways
 
 DEPTH = 100  # of the rankings that reciprocal rank fusion takes
 FEW, SEEDS = (25, 50, 100, 200), 10
-PARTS = {"shuffled", "quality", "halves", "few"}
+PARTS = "quality", "halves", "few", "shuffled"  # those that time nothing after the first
 ALONE = "ridge", "kernel_ridge", "contrastive", "low_rank"
 
 
@@ -207,13 +211,19 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--strategies", nargs="*", default=ALONE, help="those that learn an adapter alone"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes for the parts that time nothing"
+    )
     parser.add_argument("--save", action="store_true", help="keep the figures in results/")
     given = parser.parse_args()
     if not given.data:
         raise SystemExit("--data: expected the folder of the data sets")
-    if not (given.quality or given.few or given.halves or given.shuffles):
-        given.quality = given.few = given.halves = True
-        given.shuffles = 5
+    if given.jobs < 1:
+        raise SystemExit(f"--jobs: expected at least 1, got {given.jobs}")
+    asked = given.quality, given.halves, given.few, given.shuffles
+    given.parts = [part for part, wanted in zip(PARTS, asked, strict=True) if wanted]
+    if not given.parts:
+        given.parts, given.shuffles = list(PARTS), 5
     given.sets = given.sets or sorted(
         path.parent.name for path in given.data.glob("*/corpus.minilm.f16.npy")
     )
@@ -226,7 +236,7 @@ def kept() -> dict[str, Any]:
     result = json.loads(path.read_text()) if path.is_file() else {}
     if result.get("machine") != machine():
         return {}
-    return {name: own for name, own in result["figures"].items() if not PARTS.isdisjoint(own)}
+    return {name: own for name, own in result["figures"].items() if own.keys() & PARTS}
 
 
 def summarised(sets: dict[str, Any]) -> dict[str, Any]:
@@ -254,21 +264,44 @@ def brief(way: dict[str, Any]) -> dict[str, Any]:
     return {part: way[part].get("ndcg@10") for part in ("all", "seen", "unseen")}
 
 
+@lru_cache(maxsize=1)
+def opened(folder: Path) -> Set:
+    return Set.read(folder)
+
+
+def measured(part: str, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """The figures of one part for one set."""
+    task = opened(folder)
+    note(f"{part} {task.name}")
+    if part == "quality":
+        return quality(task, given.strategies)
+    if part == "shuffled":
+        return shuffled(task, given.shuffles)
+    return {"halves": halves, "few": few}[part](task)
+
+
+def shared(
+    todo: Sequence[tuple[str, Path]], given: argparse.Namespace
+) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """What `measured` says of each (part, folder), by processes that share the cores."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(max((os.cpu_count() or 1) // given.jobs, 1))
+    with ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool:
+        running = {pool.submit(measured, *own, given): own for own in todo}
+        for done in as_completed(running):
+            yield *running[done], done.result()
+
+
 def main() -> None:
     given = options()
     sets = kept() if given.save else {}
-    tasks = [Set.read(given.data / name) for name in given.sets]
-    parts = {
-        "shuffled": given.shuffles and (lambda task: shuffled(task, given.shuffles)),
-        "quality": given.quality and (lambda task: quality(task, given.strategies)),
-        "halves": given.halves and halves,
-        "few": given.few and few,
-    }
+    todo = [(part, given.data / name) for part in given.parts for name in given.sets]
+    alone = [own for own in todo if own[0] == "quality" or given.jobs == 1]
     try:
-        for part, run in ((part, run) for part, run in parts.items() if run):
-            for task in tasks:
-                note(f"{part} {task.name}")
-                sets.setdefault(task.name, {})[part] = run(task)
+        for part, folder in alone:
+            sets.setdefault(folder.name, {})[part] = measured(part, folder, given)
+        for part, folder, figures in shared([own for own in todo if own not in alone], given):
+            sets.setdefault(folder.name, {})[part] = figures
     finally:  # an interrupted run keeps what it has measured
         finish("tuning", summarised(sets), given.save)
 
