@@ -18,16 +18,25 @@ from ragtune import _core
 RESULTS = Path(__file__).parent / "results"
 
 
-def alternate(functions: dict[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
-    """Median seconds of each function, run in turn so that a slow minute hits all of them."""
+def alternate(
+    functions: dict[str, Callable[[], object]], rounds: int = 7, least: float = 0.0
+) -> dict[str, float]:
+    """Median seconds of each function, run in turn so that a slow minute hits all of them.
+
+    A turn repeats its function for `least` seconds: one short call would mostly tell how long it
+    takes to fetch what the others pushed out of the caches.
+    """
     for function in functions.values():
         function()
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
-            begin = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - begin)
+            begin, calls, passed = time.perf_counter(), 0, 0.0
+            while not calls or passed < least:
+                function()
+                calls += 1
+                passed = time.perf_counter() - begin
+            times[name].append(passed / calls)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

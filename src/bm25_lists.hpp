@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "bm25_weights.hpp"
@@ -149,23 +148,5 @@ class Marks {
  private:
   std::vector<std::uint16_t> marks_ = std::vector<std::uint16_t>(WINDOW);
 };
-
-// The k-th largest of the columns' peaks; k <= COLUMNS.
-inline std::int32_t kth_of_columns(const std::int32_t* peaks, std::size_t k) {
-  std::int32_t heap[COLUMNS];
-  std::copy(peaks, peaks + k, heap);
-  std::make_heap(heap, heap + k, std::greater<>());
-  for (std::size_t i = k; i < COLUMNS; ++i) {
-    if (peaks[i] <= heap[0]) continue;
-    std::size_t at = 0;  // of the gap that the new one sinks through
-    for (std::size_t child; (child = 2 * at + 1) < k; at = child) {
-      child += std::size_t(child + 1 < k && heap[child + 1] < heap[child]);
-      if (peaks[i] <= heap[child]) break;
-      heap[at] = heap[child];
-    }
-    heap[at] = peaks[i];
-  }
-  return heap[0];
-}
 
 }  // namespace ragtune

@@ -184,7 +184,7 @@ void Search::find_peaks(std::int32_t* peaks) const {
 // As far as k documents of the window are proven to be brought by the lists from `list` on: their
 // sums, less a step of each code and what weights are rounded up.
 void Search::raise_cut(const std::int32_t* peaks, std::size_t list) {
-  double proven = kth_of_columns(peaks, k_);
+  double proven = kernels().reached_by(peaks, k_);
   for (; list < scratch_.lists.size(); ++list) proven -= scratch_.lists[list].weight + 255.0;
   cut_ = std::max(cut_, std::int32_t(proven * (1 - ROUNDING)));
 }
@@ -214,7 +214,7 @@ void Search::find_by_sums() {
   if (hits_.size() < k_ && sums_are_close()) {
     raise_cut(peaks, first_);
   } else if (hits_.size() < k_ && k_ <= COLUMNS) {
-    rest = std::max(kth_of_columns(peaks, k_), least(first_));
+    rest = std::max(kernels().reached_by(peaks, k_), least(first_));
     collect(peaks, rest, ALL);
     offer_found();
   }

@@ -85,6 +85,10 @@ struct Kernels {
   // peaks (COLUMNS,): the largest of each column of values (n, COLUMNS), n >= 1.
   void (*column_peaks)(const std::int32_t* values, std::size_t n, std::int32_t* peaks);
 
+  // What at least k of the peaks (COLUMNS,) >= 0 reach, 1 <= k <= COLUMNS: the k-th largest, less
+  // at most a thousandth of the largest.
+  std::int32_t (*reached_by)(const std::int32_t* peaks, std::size_t k);
+
   // values (n, nr) become values * the factor of their column. factors (nr,)
   void (*scale_columns)(float* values, std::size_t n, const float* factors);
 

@@ -213,6 +213,7 @@ const Kernels avx2_kernels{"avx2",
                            adam,
                            survey<NR>,
                            column_peaks,
+                           reached_by,
                            scale_columns<NR>,
                            weigh<NR>};
 

@@ -186,6 +186,7 @@ const Kernels avx512_kernels{"avx512",
                              adam,
                              survey<NR>,
                              column_peaks,
+                             reached_by,
                              scale_columns<NR>,
                              weigh<NR>};
 

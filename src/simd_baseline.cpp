@@ -105,6 +105,7 @@ const Kernels baseline_kernels{"baseline",
                                adam,
                                survey<NR>,
                                column_peaks,
+                               reached_by,
                                scale_columns<NR>,
                                weigh<NR>};
 

@@ -69,6 +69,27 @@ void column_peaks(const std::int32_t* __restrict values, std::size_t n,
   }
 }
 
+// By bisection: to count what reaches a value takes no branch and no order.
+std::int32_t reached_by(const std::int32_t* peaks, std::size_t k) {
+  const auto count = [&](std::int32_t value) {
+    std::int32_t reach = 0;
+    for (std::size_t j = 0; j < COLUMNS; ++j) reach += peaks[j] >= value;
+    return std::size_t(reach);
+  };
+  std::int32_t most = peaks[0];
+  for (std::size_t j = 1; j < COLUMNS; ++j) most = most > peaks[j] ? most : peaks[j];
+  std::int32_t low = 0, high = most;  // low is reached by k, what lies above high by none
+  const std::int32_t close = most / 1000;
+  while (high - low > close) {
+    const std::int32_t middle = high - (high - low) / 2;
+    if (count(middle) >= k)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
 template <std::size_t NR>
 void scale_columns(float* __restrict values, std::size_t n, const float* __restrict factors) {
   for (std::size_t i = 0; i < n; ++i, values += NR)

@@ -157,6 +157,7 @@ const Kernels neon_kernels{"neon",
                            adam,
                            survey<NR>,
                            column_peaks,
+                           reached_by,
                            scale_columns<NR>,
                            weigh<NR>};
 

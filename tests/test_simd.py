@@ -188,6 +188,23 @@ def test_the_largest_of_each_column_is_found(kernels, n):
     np.testing.assert_array_equal(_core.column_peaks(kernels, values), values.max(axis=0))
 
 
+@pytest.mark.parametrize("kernels", SETS)
+@pytest.mark.parametrize("largest", [0, 1, 7, 3_000, 2**31 - 1])
+@pytest.mark.parametrize("k", [1, 2, 10, 255, 256])
+def test_what_k_columns_reach_is_a_thousandth_short_at_most(kernels, largest, k):
+    peaks = np.random.default_rng(k).integers(0, largest, size=256, dtype=np.int32, endpoint=True)
+    kth = int(np.sort(peaks)[-k])
+    got = _core.reached_by(kernels, peaks, k)
+    assert kth - peaks.max() // 1000 <= got <= kth
+    assert got == _core.reached_by("baseline", peaks, k)
+
+
+def test_more_columns_than_there_are_are_refused():
+    for size, k in ((255, 1), (256, 0), (256, 257)):
+        with pytest.raises(ValueError, match="peaks, k: expected 256 peaks, and k from 1"):
+            _core.reached_by("baseline", np.zeros(size, np.int32), k)
+
+
 def test_a_table_of_another_width_is_refused():
     for shape in ((0, 256), (2, 255), (256,)):
         with pytest.raises(ValueError, match="values: expected rows and 256 columns"):

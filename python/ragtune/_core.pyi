@@ -48,6 +48,7 @@ __all__: list[str] = [
     "partition",
     "question_features",
     "randomization_test",
+    "reached_by",
     "read_artifact",
     "read_jsonl",
     "relevant_ranks",
@@ -669,6 +670,9 @@ def randomization_test(
     Two-sided p value of the clustered paired randomisation test.
     """
 
+def reached_by(
+    set: str, peaks: numpy.typing.NDArray[numpy.int32], k: typing.SupportsInt | typing.SupportsIndex
+) -> int: ...
 def read_artifact(path: str) -> dict[str, numpy.ndarray]:
     """
     The named arrays of an artifact, each checked against its checksum.

@@ -137,6 +137,16 @@ void bind_simd(py::module_& m) {
       },
       py::arg("set"), py::arg("values").noconvert());
   m.def(
+      "reached_by",
+      [](const std::string& set, const Array<std::int32_t>& peaks, std::size_t k) {
+        const auto given = flat(peaks, "peaks");
+        if (given.size() != COLUMNS || k < 1 || k > COLUMNS)
+          throw py::value_error("peaks, k: expected " + std::to_string(COLUMNS) +
+                                " peaks, and k from 1 to as many");
+        return kernels_named(set).reached_by(given.data(), k);
+      },
+      py::arg("set"), py::arg("peaks").noconvert(), py::arg("k"));
+  m.def(
       "weigh",
       [](const std::string& set, const Array<float>& scores, const Array<float>& peaks,
          float inverse) {
