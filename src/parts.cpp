@@ -48,25 +48,23 @@ class Largest {
   std::array<float, TOP_PARTS> values_;
 };
 
-// What each query's candidates score -> best, and mean if it is asked for.
-void score_all(const PartsState& parts, MatrixView queries, IdsView candidates,
-               RowMajor<float>& best, RowMajor<float>* mean, int num_threads) {
-  if (queries.cols() != parts.dimensions() || queries.rows() != candidates.rows())
-    throw std::invalid_argument("queries: expected shape (" + std::to_string(candidates.rows()) +
-                                ", " + std::to_string(parts.dimensions()) + "), got (" +
-                                std::to_string(queries.rows()) + ", " +
-                                std::to_string(queries.cols()) + ")");
-  best.resize(candidates.rows(), candidates.cols());
-  if (mean) mean->resize(candidates.rows(), candidates.cols());
+// What each query's candidates score; the means only if they are asked for.
+BestAndMean score_all(const PartsState& parts, MatrixView queries, IdsView candidates, bool means,
+                      int num_threads) {
+  const std::ptrdiff_t nq = candidates.rows(), c = candidates.cols(), d = parts.dimensions();
+  if (queries.cols() != d || queries.rows() != nq)
+    throw std::invalid_argument("queries: expected shape (" + std::to_string(nq) + ", " +
+                                std::to_string(d) + "), got (" + std::to_string(queries.rows()) +
+                                ", " + std::to_string(queries.cols()) + ")");
+  BestAndMean out{RowMajor<float>(nq, c), RowMajor<float>(means ? nq : 0, c)};
   parallel_for(
-      queries.rows(),
+      nq,
       [&](std::ptrdiff_t q) {
-        const std::ptrdiff_t first = q * candidates.cols();
-        parts.best_of(queries.data() + q * queries.cols(), candidates.data() + first,
-                      candidates.cols(), best.data() + first,
-                      mean ? mean->data() + first : nullptr);
+        parts.best_of(queries.data() + q * d, candidates.data() + q * c, c, out.best.data() + q * c,
+                      means ? out.mean.data() + q * c : nullptr);
       },
       num_threads);
+  return out;
 }
 
 }  // namespace
@@ -281,16 +279,12 @@ RowMajor<float> Parts::best(MatrixView queries, IdsView candidates, int num_thre
 }
 
 BestAndMean Parts::best_and_mean(MatrixView queries, IdsView candidates, int num_threads) const {
-  BestAndMean out;
-  score_all(*state_.get(), queries, candidates, out.best, &out.mean, num_threads);
-  return out;
+  return score_all(*state_.get(), queries, candidates, true, num_threads);
 }
 
 RowMajor<float> best_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
                            int num_threads) {
-  RowMajor<float> best;
-  score_all(parts, queries, candidates, best, nullptr, num_threads);
-  return best;
+  return score_all(parts, queries, candidates, false, num_threads).best;
 }
 
 std::unique_ptr<Parts> Parts::restored(std::ptrdiff_t d, const StoredParts& stored) {

@@ -78,7 +78,7 @@ std::int32_t reached_by(const std::int32_t* peaks, std::size_t k) {
   };
   std::int32_t most = peaks[0];
   for (std::size_t j = 1; j < COLUMNS; ++j) most = most > peaks[j] ? most : peaks[j];
-  std::int32_t low = 0, high = most;  // low is reached by k, what lies above high by none
+  std::int32_t low = 0, high = most;  // k reach low, less than k what lies above high
   const std::int32_t close = most / 1000;
   while (high - low > close) {
     const std::int32_t middle = high - (high - low) / 2;
