@@ -48,25 +48,6 @@ class Largest {
   std::array<float, TOP_PARTS> values_;
 };
 
-// What each query's candidates score; the means only if they are asked for.
-BestAndMean score_all(const PartsState& parts, MatrixView queries, IdsView candidates, bool means,
-                      int num_threads) {
-  const std::ptrdiff_t nq = candidates.rows(), c = candidates.cols(), d = parts.dimensions();
-  if (queries.cols() != d || queries.rows() != nq)
-    throw std::invalid_argument("queries: expected shape (" + std::to_string(nq) + ", " +
-                                std::to_string(d) + "), got (" + std::to_string(queries.rows()) +
-                                ", " + std::to_string(queries.cols()) + ")");
-  BestAndMean out{RowMajor<float>(nq, c), RowMajor<float>(means ? nq : 0, c)};
-  parallel_for(
-      nq,
-      [&](std::ptrdiff_t q) {
-        parts.best_of(queries.data() + q * d, candidates.data() + q * c, c, out.best.data() + q * c,
-                      means ? out.mean.data() + q * c : nullptr);
-      },
-      num_threads);
-  return out;
-}
-
 }  // namespace
 
 PartsState::PartsState(std::ptrdiff_t d) {
@@ -152,6 +133,24 @@ std::size_t PartsState::size_bytes() const {
   return ids_.size() * (width() + sizeof(float) + sizeof(std::uint32_t)) + ids_.size_bytes();
 }
 
+BestAndMean score_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
+                        int num_threads) {
+  const std::ptrdiff_t nq = candidates.rows(), c = candidates.cols(), d = parts.dimensions();
+  if (queries.cols() != d || queries.rows() != nq)
+    throw std::invalid_argument("queries: expected shape (" + std::to_string(nq) + ", " +
+                                std::to_string(d) + "), got (" + std::to_string(queries.rows()) +
+                                ", " + std::to_string(queries.cols()) + ")");
+  BestAndMean out{RowMajor<float>(nq, c), RowMajor<float>(nq, c)};
+  parallel_for(
+      nq,
+      [&](std::ptrdiff_t q) {
+        parts.best_of(queries.data() + q * d, candidates.data() + q * c, c, out.best.data() + q * c,
+                      out.mean.data() + q * c);
+      },
+      num_threads);
+  return out;
+}
+
 template <class Part, class Fn>
 void PartsState::score(const float* query, std::size_t count, Part part, Fn fn) const {
   thread_local QueryCode coded;
@@ -192,7 +191,7 @@ void PartsState::best_of(const float* query, const std::int64_t* rows, std::ptrd
     const Largest& own = largest[std::size_t(c)];
     const bool none = own.best() == LOWEST;
     best[c] = none ? NONE : own.best();
-    if (mean) mean[c] = none ? NONE : own.mean();
+    mean[c] = none ? NONE : own.mean();
   }
 }
 
@@ -275,16 +274,11 @@ std::int64_t Parts::remove(std::span<const std::int64_t> rows) {
 }
 
 RowMajor<float> Parts::best(MatrixView queries, IdsView candidates, int num_threads) const {
-  return best_parts(*state_.get(), queries, candidates, num_threads);
+  return best_and_mean(queries, candidates, num_threads).best;
 }
 
 BestAndMean Parts::best_and_mean(MatrixView queries, IdsView candidates, int num_threads) const {
-  return score_all(*state_.get(), queries, candidates, true, num_threads);
-}
-
-RowMajor<float> best_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
-                           int num_threads) {
-  return score_all(parts, queries, candidates, false, num_threads).best;
+  return score_parts(*state_.get(), queries, candidates, num_threads);
 }
 
 std::unique_ptr<Parts> Parts::restored(std::ptrdiff_t d, const StoredParts& stored) {

@@ -51,10 +51,10 @@ class PartsState {
   void restore(const StoredParts& stored);
   StoredParts stored() const;
 
-  // The nearest part of each of `count` rows, and if asked for the mean of the TOP_PARTS nearest;
-  // NaN where there is none. -> best, mean
+  // The nearest part of each of `count` rows, and the mean of the TOP_PARTS nearest; NaN where
+  // there is none. -> best, mean
   void best_of(const float* query, const std::int64_t* rows, std::ptrdiff_t count, float* best,
-               float* mean = nullptr) const;
+               float* mean) const;
 
   // The rows of the parts nearest to query (d,), best first, each once, at most k; all parts are
   // scored. Ties by row.
@@ -125,8 +125,8 @@ class Parts {
   Published<PartsState> state_;
 };
 
-// The same of one state.
-RowMajor<float> best_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
-                           int num_threads);
+// Parts::best_and_mean of one state.
+BestAndMean score_parts(const PartsState& parts, MatrixView queries, IdsView candidates,
+                        int num_threads);
 
 }  // namespace ragtune

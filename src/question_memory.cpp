@@ -84,7 +84,7 @@ float QuestionMemory::shared(const std::unordered_map<Term, float>& own, std::si
 
 RowMajor<float> QuestionMemory::likeness(MatrixView queries, std::optional<Texts> texts,
                                          IdsView candidates, int num_threads) const {
-  if (!texts || words_.empty()) return best_parts(parts_, queries, candidates, num_threads);
+  if (!texts || words_.empty()) return score_parts(parts_, queries, candidates, num_threads).best;
   check(queries);
   if (candidates.rows() != queries.rows())
     throw std::invalid_argument("queries: expected " + std::to_string(candidates.rows()) +

@@ -24,6 +24,8 @@ from ragtune.side_by_side import side_by_side
 DEPTH = 40  # candidates that each searching leg proposes
 WHOLE = {"part": "dense", "adapted_part": "adapted", "adapted_part_mean": "adapted"}
 """What a leg of sentences says of a chunk that has none."""
+TOGETHER = {"words": "coordination", "adapted_part": "adapted_part_mean"}
+"""Legs that one call scores, by the first of the two."""
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -200,10 +202,9 @@ def gather(
         said["memory"] = lambda: memory.likeness(frozen, questions.texts, rows, num_threads=many)
     names = [*near, *said]
     scores = dict(zip(names, _all([*near.values()], [*said.values()], len(rows)), strict=True))
-    if "words" in scores:
-        scores["words"], scores["coordination"] = scores["words"]
-    if "adapted_part" in scores:
-        scores["adapted_part"], scores["adapted_part_mean"] = scores["adapted_part"]
+    for first, second in TOGETHER.items():
+        if first in scores:
+            scores[first], scores[second] = scores[first]
     for part, whole in WHOLE.items():
         if part in scores:
             scores[part] = _or(scores[part], scores[whole])
